@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The configuration; see conf.h.
+ *
+ * inih cuts long lines and long section names without a word, knows no line
+ * numbers in its handler and joins sections of one name.  So the file is read
+ * here, line by line, handed to inih through its reader callback, and what inih
+ * would pass over is caught on the way: the line that was handed over last is
+ * the one that the handler is called for.
+ */
+#include <config.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../store/report.h"
+#include "../store/sizeclass.h"
+#include "conf.h"
+#include "file.h"
+#include "units.h"
+
+/* What inih keeps of a line and of a section's name, as distributions build
+ * it. */
+#define LINE_CHARS_MAX 198
+#define SECTION_CHARS_MAX 49
+
+#define OUT_OF_MEMORY "out of memory"
+
+/* Replace an owned string. */
+static const char *
+set_string (char **string, const char *value)
+{
+  free (*string);
+  *string = strdup (value);
+  return *string ? NULL : OUT_OF_MEMORY;
+}
+
+/* Values. */
+
+static const char *
+set_disksize (struct conf_export *export, const char *value)
+{
+  uint64_t bytes;
+
+  if (!units_parse_size (value, &bytes))
+    return "not a size such as 4096, 256K or 2G";
+  if (bytes == 0)
+    return "a disk cannot be empty";
+  if (bytes > INT64_MAX - 4095)
+    return "larger than NBD can say";
+  export->disksize_bytes = (bytes + 4095) / 4096 * 4096;
+  return NULL;
+}
+
+static const char *
+set_block_size (struct conf_export *export, const char *value)
+{
+  uint64_t bytes;
+
+  if (!units_parse_size (value, &bytes) || bytes < BLOCK_BYTES_MIN ||
+      bytes > BLOCK_BYTES_MAX || (bytes & (bytes - 1)) != 0)
+    return "not a power of two from 4096 to 65536";
+  export->block_bytes = bytes;
+  return NULL;
+}
+
+static const char *
+set_comp_algorithm (struct conf_export *export, const char *value)
+{
+  const char *why;
+
+  export->algorithm = codec_find (value, &why);
+  return why;
+}
+
+static const char *
+set_param (struct conf_export *export, const char *name, const char *value)
+{
+  int priority;
+
+  if (strcmp (name, "level") == 0)
+    return units_parse_int (value, &export->params.level) ?
+      NULL : "level is not a number";
+  if (strcmp (name, "dict") == 0)
+    return set_string (&export->dict_path, value);
+  if (strcmp (name, "algo") == 0)
+    return set_string (&export->params_algo, value);
+  if (strcmp (name, "priority") == 0)
+    return units_parse_int (value, &priority) && priority == 0 ?
+      NULL : "only priority 0, the primary algorithm, takes parameters";
+  return "not one of level=, dict=, algo= and priority=";
+}
+
+/* level= dict= algo= priority=, with white space between them. */
+static const char *
+set_algorithm_params (struct conf_export *export, const char *value)
+{
+  char *copy = strdup (value), *rest = NULL, *word, *equals;
+  const char *wrong = copy ? NULL : OUT_OF_MEMORY;
+
+  for (word = copy ? strtok_r (copy, " \t", &rest) : NULL; word && !wrong;
+       word = strtok_r (NULL, " \t", &rest)) {
+    equals = strchr (word, '=');
+    if (!equals || !equals[1])
+      wrong = "a parameter without a value";
+    else {
+      *equals = '\0';
+      wrong = set_param (export, word, equals + 1);
+    }
+  }
+  free (copy);
+  return wrong;
+}
+
+static const char *
+set_mem_limit (struct conf_export *export, const char *value)
+{
+  if (!units_parse_size (value, &export->mem_limit_bytes))
+    return "not a size such as 64M or 2G, or 0 for no limit";
+  return NULL;
+}
+
+#define CONF_KEY_ENTRY(id, name, alias, default_text, value, help)            \
+  [CONF_##id] = { #name, alias, set_##name, default_text },
+
+const struct conf_key conf_keys[NR_CONF_KEYS] = {
+  CONF_KEYS (CONF_KEY_ENTRY)
+};
+
+const char *const conf_server_keys[] = {
+  "listen", "tls", "tls_certificates", "tls_psk", "threads", "pidfile", "user",
+  NULL
+};
+
+/* Reports. */
+
+static int
+complain (const struct conf_origin *origin, const char *key, const char *wrong,
+          const char *value)
+{
+  if (origin->file)
+    report_error ("%s:%u: %s: %s: '%s'", origin->file, origin->line, key,
+                  wrong, value);
+  else
+    report_error ("command line: %s: %s: '%s'", key, wrong, value);
+  return -1;
+}
+
+/* Keys. */
+
+static int
+find_key (const char *name)
+{
+  for (int id = 0; id < NR_CONF_KEYS; id++)
+    if (strcmp (name, conf_keys[id].name) == 0 ||
+        (conf_keys[id].alias && strcmp (name, conf_keys[id].alias) == 0))
+      return id;
+  return -1;
+}
+
+/* Note a value, which must be the first for its key. */
+static int
+note_value (struct conf_origin *noted, const struct conf_origin *origin,
+            const char *key, const char *value)
+{
+  if (noted->text)
+    return complain (origin, key, "given twice", value);
+  *noted = *origin;
+  noted->text = strdup (value);
+  return noted->text ? 0 : complain (origin, key, OUT_OF_MEMORY, value);
+}
+
+/* Parse a value into an export. */
+static int
+apply (struct conf_export *export, int id, const struct conf_origin *origin)
+{
+  const char *wrong = conf_keys[id].set (export, origin->text);
+
+  if (wrong)
+    return complain (origin, conf_keys[id].name, wrong, origin->text);
+  return 0;
+}
+
+int
+conf_set (struct conf *conf, const char *key, const char *value)
+{
+  const struct conf_origin here = { .file = NULL };
+  char **string = strcmp (key, "config") == 0 ? &conf->file :
+    strcmp (key, "export") == 0 ? &conf->only : NULL;
+  const int id = find_key (key);
+  const char *wrong;
+
+  if (string) {
+    wrong = *string ? "given twice" : set_string (string, value);
+    return wrong ? complain (&here, key, wrong, value) : 0;
+  }
+  if (id == -1)
+    return complain (&here, key, "unknown key", value);
+  return note_value (&conf->overrides[id], &here, key, value);
+}
+
+/* The file. */
+
+struct reader {
+  struct conf *conf;
+  char *text, *next;            /* the whole file, and what inih gets next */
+  size_t bytes;
+  unsigned line;                /* handed over last; 0: none */
+  bool failed;                  /* a message was given */
+  unsigned server_keys_seen;
+};
+
+/* Only the first thing that is wrong is reported. */
+static void
+complain_here (struct reader *reader, const char *key, const char *wrong,
+               const char *value)
+{
+  const struct conf_origin origin = {
+    .file = reader->conf->file, .line = reader->line,
+  };
+
+  if (!reader->failed)
+    complain (&origin, key, wrong, value);
+  reader->failed = true;
+}
+
+static struct conf_export *
+find_section (const struct conf *conf, const char *name)
+{
+  for (size_t i = 0; i < conf->nr_exports; i++)
+    if (strcmp (conf->exports[i].name, name) == 0)
+      return &conf->exports[i];
+  return NULL;
+}
+
+static struct conf_export *
+add_export (struct conf *conf, const char *name, unsigned line)
+{
+  struct conf_export *exports =
+    reallocarray (conf->exports, conf->nr_exports + 1, sizeof *exports);
+
+  if (!exports)
+    return NULL;
+  conf->exports = exports;
+  exports[conf->nr_exports] = (struct conf_export) {
+    .name = strdup (name), .line = line,
+    .params.level = CODEC_LEVEL_DEFAULT,
+  };
+  if (!exports[conf->nr_exports].name)
+    return NULL;
+  return &exports[conf->nr_exports++];
+}
+
+/* inih tells of a section only with its first key: see all of them here. */
+static void
+note_section (struct reader *reader, const char *name)
+{
+  if (*name == '\0' || strlen (name) > SECTION_CHARS_MAX)
+    complain_here (reader, "section",
+                   "a section's name has 1 to 49 characters", name);
+  else if (strcmp (name, "server") == 0)
+    return;
+  else if (find_section (reader->conf, name))
+    complain_here (reader, "section", "given twice", name);
+  else if (!add_export (reader->conf, name, reader->line))
+    complain_here (reader, "section", OUT_OF_MEMORY, name);
+}
+
+static void
+look_at_line (struct reader *reader, char *line, size_t chars)
+{
+  char *bracket;
+
+  if (strlen (line) != chars)
+    complain_here (reader, "line", "there is a NUL byte in it", line);
+  if (chars > LINE_CHARS_MAX)
+    complain_here (reader, "line", "longer than 198 characters", line);
+  line += strspn (line, " \t");
+  if (*line != '[' || !(bracket = strchr (line, ']')))
+    return;
+  *bracket = '\0';
+  note_section (reader, line + 1);
+  *bracket = ']';
+}
+
+/* inih's reader: the next line, with its newline.  What does not fit has been
+ * complained about and is cut. */
+static char *
+read_line (char *buffer, int size, void *opaque)
+{
+  struct reader *reader = opaque;
+  char *line = reader->next;
+  const size_t left = reader->text + reader->bytes - line;
+  char *newline = memchr (line, '\n', left);
+  const size_t chars = newline ? (size_t) (newline - line) : left;
+
+  if (left == 0)
+    return NULL;
+  reader->line++;
+  reader->next += newline ? chars + 1 : chars;
+  line[chars] = '\0';
+  look_at_line (reader, line, chars);
+  snprintf (buffer, size, "%s\n", line);
+  return buffer;
+}
+
+static bool
+is_server_key (const char *name, unsigned *index)
+{
+  for (*index = 0; conf_server_keys[*index]; ++*index)
+    if (strcmp (name, conf_server_keys[*index]) == 0)
+      return true;
+  return false;
+}
+
+static void
+note_server_key (struct reader *reader, const char *name, const char *value)
+{
+  unsigned index;
+
+  if (!is_server_key (name, &index))
+    complain_here (reader, name, "unknown key in [server]", value);
+  else if (reader->server_keys_seen & 1u << index)
+    complain_here (reader, name, "given twice", value);
+  else
+    reader->server_keys_seen |= 1u << index;
+}
+
+static void
+note_export_key (struct reader *reader, const char *section, const char *name,
+                 const char *value)
+{
+  const struct conf_origin origin = {
+    .file = reader->conf->file, .line = reader->line,
+  };
+  struct conf_export *export = find_section (reader->conf, section);
+  const int id = find_key (name);
+
+  if (!export)
+    complain_here (reader, name, "a key before the first section", value);
+  else if (id == -1)
+    complain_here (reader, name, "unknown key", value);
+  else if (note_value (&export->origins[id], &origin, name, value) == -1 ||
+           apply (export, id, &export->origins[id]) == -1)
+    reader->failed = true;
+}
+
+/* inih's handler. */
+static int
+note_key (void *opaque, const char *section, const char *name,
+          const char *value)
+{
+  struct reader *reader = opaque;
+
+  if (reader->failed)
+    return 1;
+  if (strcmp (section, "server") == 0)
+    note_server_key (reader, name, value);
+  else
+    note_export_key (reader, section, name, value);
+  return 1;
+}
+
+/* A line as it stands in the text; read_line ended it with a NUL. */
+static const char *
+line_text (const struct reader *reader, unsigned line)
+{
+  const char *text = reader->text;
+
+  while (--line > 0)
+    text += strlen (text) + 1;
+  return text;
+}
+
+static int
+parse (struct reader *reader)
+{
+  int bad_line;
+
+  ini_allow_multiline = false;
+  bad_line = ini_parse_stream (read_line, reader, note_key, reader);
+  if (reader->failed)
+    return -1;
+  if (bad_line == 0)
+    return 0;
+  reader->line = bad_line < 0 ? reader->line : (unsigned) bad_line;
+  complain_here (reader, "line",
+                 bad_line < 0 ? OUT_OF_MEMORY :
+                 "neither a [section] nor key = value",
+                 reader->line ? line_text (reader, reader->line) : "");
+  return -1;
+}
+
+static int
+read_file (struct conf *conf)
+{
+  struct reader reader = { .conf = conf };
+  const char *wrong = file_read (conf->file, &reader.text, &reader.bytes);
+  int r;
+
+  if (wrong) {
+    report_error ("%s: cannot read the configuration: %s", conf->file, wrong);
+    return -1;
+  }
+  reader.next = reader.text;
+  r = parse (&reader);
+  free (reader.text);
+  return r;
+}
+
+/* Checks over several keys. */
+
+static int
+check_params (const struct conf_export *export)
+{
+  const struct conf_origin *origin = &export->origins[CONF_ALGORITHM_PARAMS];
+  const char *key = conf_keys[CONF_ALGORITHM_PARAMS].name;
+  const char *wrong = codec_check_params (export->algorithm, &export->params);
+
+  if (export->params_algo &&
+      strcmp (export->params_algo, export->algorithm->name) != 0)
+    wrong = "algo= is not the device's algorithm";
+  return wrong ? complain (origin, key, wrong, origin->text) : 0;
+}
+
+static int
+load_dict (struct conf_export *export)
+{
+  const struct conf_origin *origin = &export->origins[CONF_ALGORITHM_PARAMS];
+  const char *wrong;
+  char *data;
+
+  if (!export->dict_path)
+    return 0;
+  wrong = file_read (export->dict_path, &data, &export->params.dict_bytes);
+  export->params.dict = data;
+  if (!wrong && export->params.dict_bytes == 0)
+    wrong = "the dictionary is empty";
+  if (wrong)
+    return complain (origin, conf_keys[CONF_ALGORITHM_PARAMS].name, wrong,
+                     origin->text);
+  return 0;
+}
+
+/* Fill in one key that the file did not give, or that the command line gives
+ * too. */
+static int
+complete_key (const struct conf *conf, struct conf_export *export, int id)
+{
+  const struct conf_origin *override = &conf->overrides[id];
+  struct conf_origin *origin = &export->origins[id];
+
+  if (override->text) {
+    free (origin->text);
+    *origin = *override;
+    origin->text = strdup (override->text);
+    if (!origin->text)
+      return complain (override, conf_keys[id].name, OUT_OF_MEMORY,
+                       override->text);
+    return apply (export, id, origin);
+  }
+  if (origin->text)
+    return 0;
+  if (conf_keys[id].default_text) {
+    conf_keys[id].set (export, conf_keys[id].default_text);
+    return 0;
+  }
+  if (conf->file)
+    report_error ("%s:%u: %s: missing in section [%s]", conf->file,
+                  export->line, conf_keys[id].name, export->name);
+  else
+    report_error ("command line: %s: missing", conf_keys[id].name);
+  return -1;
+}
+
+static void
+forget_params (struct conf_export *export)
+{
+  free (export->dict_path);
+  free (export->params_algo);
+  export->dict_path = export->params_algo = NULL;
+  export->params.level = CODEC_LEVEL_DEFAULT;
+}
+
+static int
+complete_export (const struct conf *conf, struct conf_export *export)
+{
+  /* Parameters are replaced as a whole, as each write to the kernel's
+   * attribute does. */
+  if (conf->overrides[CONF_ALGORITHM_PARAMS].text)
+    forget_params (export);
+  for (int id = 0; id < NR_CONF_KEYS; id++)
+    if (complete_key (conf, export, id) == -1)
+      return -1;
+  if (load_dict (export) == -1)
+    return -1;
+  return check_params (export);
+}
+
+static void
+export_free (struct conf_export *export)
+{
+  free (export->name);
+  free ((void *) export->params.dict);
+  free (export->dict_path);
+  free (export->params_algo);
+  for (int id = 0; id < NR_CONF_KEYS; id++)
+    free (export->origins[id].text);
+}
+
+/* export=NAME: drop the others, which have been checked too. */
+static int
+keep_only (struct conf *conf)
+{
+  struct conf_export *kept = find_section (conf, conf->only);
+  struct conf_export found;
+
+  if (!kept) {
+    report_error ("command line: export: no such section in %s: '%s'",
+                  conf->file, conf->only);
+    return -1;
+  }
+  found = *kept;
+  for (size_t i = 0; i < conf->nr_exports; i++)
+    if (&conf->exports[i] != kept)
+      export_free (&conf->exports[i]);
+  conf->exports[0] = found;
+  conf->nr_exports = 1;
+  return 0;
+}
+
+/* The exports, from the file or one from the command line. */
+static int
+collect_exports (struct conf *conf)
+{
+  if (conf->file) {
+    if (read_file (conf) == -1)
+      return -1;
+    if (conf->nr_exports > 0)
+      return conf->only ? keep_only (conf) : 0;
+    report_error ("%s: no export: write a section with a name and a disksize",
+                  conf->file);
+    return -1;
+  }
+  if (conf->only) {
+    report_error ("command line: export: needs config=FILE: '%s'", conf->only);
+    return -1;
+  }
+  return add_export (conf, "", 0) ? 0 : -1;
+}
+
+int
+conf_finish (struct conf *conf)
+{
+  if (collect_exports (conf) == -1)
+    return -1;
+  for (size_t i = 0; i < conf->nr_exports; i++)
+    if (complete_export (conf, &conf->exports[i]) == -1)
+      return -1;
+  return 0;
+}
+
+void
+conf_free (struct conf *conf)
+{
+  for (size_t i = 0; i < conf->nr_exports; i++)
+    export_free (&conf->exports[i]);
+  for (int id = 0; id < NR_CONF_KEYS; id++)
+    free (conf->overrides[id].text);
+  free (conf->exports);
+  free (conf->file);
+  free (conf->only);
+  *conf = (struct conf) { .file = NULL };
+}
+
+const struct conf_export *
+conf_find (const struct conf *conf, const char *name)
+{
+  if (*name == '\0')
+    return conf->nr_exports > 0 ? &conf->exports[0] : NULL;
+  return find_section (conf, name);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The nbdkit callbacks, and the only file that knows nbdkit: each callback is a
+ * call into store/ or control/ and a translation of names.
+ *
+ * Everything that can fail at start happens in config_complete (the
+ * configuration) and get_ready (the devices): nbdkit shows no error of a later
+ * stage once it has gone to the background.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <lz4.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+#ifdef HAVE_LZO
+#include <lzo/lzo1x.h>
+#endif
+#ifdef HAVE_LIBDEFLATE
+#include <libdeflate.h>
+#endif
+
+#define NBDKIT_API_VERSION 2
+#include <nbdkit-plugin.h>
+
+#include "control/conf.h"
+#include "store/device.h"
+#include "store/report.h"
+
+static struct conf conf;
+static struct device **devices;         /* one for each export, same order */
+
+static void
+zram_load (void)
+{
+  report_set_sink (nbdkit_verror);
+}
+
+static void
+zram_dump_plugin (void)
+{
+  printf ("zram_version=%s\n", PACKAGE_VERSION);
+  printf ("zram_algorithms=");
+  for (unsigned i = 0; codec_algorithms[i]; i++)
+    printf ("%s%s", i == 0 ? "" : " ", codec_algorithms[i]->name);
+  printf ("\nzram_zstd=%s\nzram_lz4=%s\n", ZSTD_versionString (),
+          LZ4_versionString ());
+#ifdef HAVE_LZO
+  printf ("zram_lzo=%s\n", lzo_version_string ());
+#endif
+#ifdef HAVE_LIBDEFLATE
+  printf ("zram_libdeflate=%s\n", LIBDEFLATE_VERSION_STRING);
+#endif
+  printf ("zram_block_size_min=%u\nzram_block_size_max=%u\n", BLOCK_BYTES_MIN,
+          BLOCK_BYTES_MAX);
+}
+
+/* nbdkit goes to / before it serves, so paths become absolute here. */
+static int
+zram_config (const char *key, const char *value)
+{
+  char *path;
+  int r;
+
+  if (strcmp (key, "config") != 0)
+    return conf_set (&conf, key, value);
+  path = nbdkit_absolute_path (value);
+  if (!path)
+    return -1;
+  r = conf_set (&conf, key, path);
+  free (path);
+  return r;
+}
+
+static int
+zram_config_complete (void)
+{
+  return conf_finish (&conf);
+}
+
+static struct device *
+create_device (const struct conf_export *export)
+{
+  const struct device_params params = {
+    .name = *export->name ? export->name : "zram",
+    .size_bytes = export->disksize_bytes,
+    .block_bytes = export->block_bytes,
+    .algorithm = export->algorithm,
+    .codec_params = &export->params,
+    .mem_limit_bytes = export->mem_limit_bytes,
+  };
+
+  return device_create (&params);
+}
+
+static int
+zram_get_ready (void)
+{
+  devices = calloc (conf.nr_exports, sizeof *devices);
+  if (!devices) {
+    nbdkit_error ("calloc: %m");
+    return -1;
+  }
+  for (size_t i = 0; i < conf.nr_exports; i++) {
+    devices[i] = create_device (&conf.exports[i]);
+    if (!devices[i])
+      return -1;
+  }
+  return 0;
+}
+
+static void
+zram_unload (void)
+{
+  for (size_t i = 0; devices && i < conf.nr_exports; i++)
+    if (devices[i])
+      device_destroy (devices[i]);
+  free (devices);
+  conf_free (&conf);
+}
+
+static int
+zram_list_exports (int readonly, int is_tls, struct nbdkit_exports *exports)
+{
+  for (size_t i = 0; i < conf.nr_exports; i++)
+    if (nbdkit_add_export (exports, conf.exports[i].name, NULL) == -1)
+      return -1;
+  return 0;
+}
+
+static const char *
+zram_default_export (int readonly, int is_tls)
+{
+  return conf.exports[0].name;
+}
+
+/* With a file, names are strict.  A single disk from the command line answers
+ * to any name, as nbdkit's own memory plugin does. */
+static void *
+zram_open (int readonly)
+{
+  const char *name = nbdkit_export_name ();
+  const struct conf_export *export;
+
+  if (!name)
+    return NULL;
+  export = conf_find (&conf, conf.file ? name : "");
+  if (export)
+    return devices[export - conf.exports];
+  nbdkit_error ("there is no export '%s'", name);
+  errno = ENOENT;
+  return NULL;
+}
+
+static int64_t
+zram_get_size (void *handle)
+{
+  const struct device *device = handle;
+
+  return device->size_bytes;
+}
+
+static const char *
+zram_export_description (void *handle)
+{
+  const struct device *device = handle;
+
+  return nbdkit_printf_intern ("compressed RAM disk, %s, blocks of %" PRIu32
+                               " bytes", device->codecs[0].ops->name,
+                               device->block_bytes);
+}
+
+/* Any request is served; whole blocks are served best. */
+static int
+zram_block_size (void *handle, uint32_t *minimum, uint32_t *preferred,
+                 uint32_t *maximum)
+{
+  const struct device *device = handle;
+
+  *minimum = 1;
+  *preferred = device->block_bytes;
+  *maximum = 0xffffffff;
+  return 0;
+}
+
+/* All connections see one memory, so a flush of any of them is a flush of
+ * all. */
+static int
+zram_yes (void *handle)
+{
+  return 1;
+}
+
+static int
+zram_no (void *handle)
+{
+  return 0;
+}
+
+/* Memory is as durable as it gets: FUA is true at once. */
+static int
+zram_can_fua (void *handle)
+{
+  return NBDKIT_FUA_NATIVE;
+}
+
+static int
+zram_can_cache (void *handle)
+{
+  return NBDKIT_CACHE_NATIVE;
+}
+
+static int
+zram_pread (void *handle, void *buf, uint32_t count, uint64_t offset,
+            uint32_t flags)
+{
+  return device_read (handle, buf, count, offset);
+}
+
+static int
+zram_pwrite (void *handle, const void *buf, uint32_t count, uint64_t offset,
+             uint32_t flags)
+{
+  return device_write (handle, buf, count, offset);
+}
+
+static int
+zram_flush (void *handle, uint32_t flags)
+{
+  return 0;
+}
+
+static int
+zram_trim (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+  device_trim (handle, count, offset);
+  return 0;
+}
+
+/* Always fast: a table edit, and two blocks at the most to rewrite. */
+static int
+zram_zero (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+  return device_zero (handle, count, offset, flags & NBDKIT_FLAG_MAY_TRIM);
+}
+
+/* Everything is in memory already. */
+static int
+zram_cache (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+  return 0;
+}
+
+struct extents_request {
+  struct nbdkit_extents *extents;
+  bool one;
+};
+
+static int
+add_extent (void *opaque, uint64_t offset, uint64_t bytes,
+            enum extent_kind kind)
+{
+  static const uint32_t types[] = {
+    [EXTENT_DATA] = 0,
+    [EXTENT_ZERO] = NBDKIT_EXTENT_ZERO,
+    [EXTENT_HOLE] = NBDKIT_EXTENT_ZERO | NBDKIT_EXTENT_HOLE,
+  };
+  const struct extents_request *request = opaque;
+
+  if (nbdkit_add_extent (request->extents, offset, bytes, types[kind]) == -1)
+    return -1;
+  return request->one;
+}
+
+/* Never beyond the request: nbdkit 1.32 aborts on it (CVE-2025-47711). */
+static int
+zram_extents (void *handle, uint32_t count, uint64_t offset, uint32_t flags,
+              struct nbdkit_extents *extents)
+{
+  struct extents_request request = {
+    .extents = extents, .one = flags & NBDKIT_FLAG_REQ_ONE,
+  };
+
+  return device_extents (handle, count, offset, add_extent, &request) == -1 ?
+    -1 : 0;
+}
+
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+static struct nbdkit_plugin plugin = {
+  .name = "zram",
+  .longname = "nbdzram compressed RAM disk",
+  .version = PACKAGE_VERSION,
+  .description = "A RAM disk whose blocks are compressed, as the kernel's zram",
+  .load = zram_load,
+  .unload = zram_unload,
+  .dump_plugin = zram_dump_plugin,
+  .config = zram_config,
+  .config_complete = zram_config_complete,
+  .config_help = CONF_HELP,
+  .magic_config_key = "size",
+  .get_ready = zram_get_ready,
+  .list_exports = zram_list_exports,
+  .default_export = zram_default_export,
+  .open = zram_open,
+  .get_size = zram_get_size,
+  .export_description = zram_export_description,
+  .block_size = zram_block_size,
+  .can_write = zram_yes,
+  .can_flush = zram_yes,
+  .is_rotational = zram_no,
+  .can_trim = zram_yes,
+  .can_zero = zram_yes,
+  .can_fast_zero = zram_yes,
+  .can_extents = zram_yes,
+  .can_fua = zram_can_fua,
+  .can_multi_conn = zram_yes,
+  .can_cache = zram_can_cache,
+  .pread = zram_pread,
+  .pwrite = zram_pwrite,
+  .flush = zram_flush,
+  .trim = zram_trim,
+  .zero = zram_zero,
+  .extents = zram_extents,
+  .cache = zram_cache,
+  .errno_is_preserved = 1,
+};
+
+NBDKIT_REGISTER_PLUGIN (plugin)

@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The arena; see arena.h. */
+#include <config.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "arena.h"
+#include "pages.h"
+#include "report.h"
+#include "slot.h"
+
+#define FULL_GROUP NR_FULLNESS_GROUPS   /* in no list */
+
+/* A zspage may keep one spare page for 64 held ones: 1.6 % of memory at the
+ * most, and a block that is overwritten at the edge of a page does not pay a
+ * page fault and a TLB flush each time. */
+#define HELD_PAGES_FOR_A_SPARE 64
+
+/* Commit up to this many pages at once in a class that has grown: one page a
+ * call costs 1.9 us, eight a call 1.4 us a page. */
+#define PAGES_AHEAD_MAX 7
+
+static struct zspage_ref
+ref_of (const struct arena *arena, uint32_t number, unsigned class_index)
+{
+  return (struct zspage_ref) {
+    .zspage = &arena->zspages[number],
+    .class = &arena->geometry.classes[class_index],
+    .start = arena->start +
+      ((uint64_t) number << arena->geometry.zspage_shift),
+  };
+}
+
+static uint32_t
+span_of_place (const struct arena *arena, uint64_t place)
+{
+  return place >> (arena->geometry.zspage_shift - SLOT_PLACE_UNIT_SHIFT);
+}
+
+static uint64_t
+place_of (const struct arena *arena, const struct zspage_ref *ref,
+          unsigned index)
+{
+  return (uint64_t) (zspage_object (ref, index) - arena->start) >>
+    SLOT_PLACE_UNIT_SHIFT;
+}
+
+static unsigned
+index_of_place (const struct arena *arena, const struct zspage_ref *ref,
+                uint64_t place)
+{
+  const uint64_t offset = (place << SLOT_PLACE_UNIT_SHIFT) -
+    (uint64_t) (ref->start - arena->start);
+
+  return sizeclass_object_at (ref->class, offset - ref->class->header_bytes);
+}
+
+/* Spans.
+ *
+ * Address space is cheap, memory is not: a span that holds one page costs one
+ * page.  Trimming may leave many zspages with little in them before a
+ * compaction comes, so there are four times as many spans as the blocks need,
+ * and two for each class to be half full.  What bounds it is the 40 bits of
+ * a place. */
+static uint32_t
+nr_spans_for (const struct geometry *geometry, uint64_t nr_blocks)
+{
+  const uint64_t most = (uint64_t) 1 <<
+    (SLOT_PLACE_BITS + SLOT_PLACE_UNIT_SHIFT - geometry->zspage_shift);
+  const uint64_t blocks_in_span =
+    ((uint64_t) 1 << geometry->zspage_shift) / geometry->block_bytes;
+  const uint64_t wanted = nr_blocks / blocks_in_span * 4 + 2 * NR_SIZECLASSES;
+
+  return wanted < most ? wanted : most;
+}
+
+int
+arena_init (struct arena *arena, uint32_t block_bytes, uint64_t nr_blocks,
+            struct budget *budget)
+{
+  memset (arena, 0, sizeof *arena);
+  geometry_init (&arena->geometry, block_bytes);
+  arena->budget = budget;
+  arena->nr_spans_max = nr_spans_for (&arena->geometry, nr_blocks);
+  arena->reserved_bytes = (size_t) arena->nr_spans_max <<
+    arena->geometry.zspage_shift;
+  arena->descriptors_bytes = arena->nr_spans_max * sizeof *arena->zspages;
+
+  arena->start = pages_reserve (arena->reserved_bytes);
+  if (!arena->start)
+    return -1;
+  arena->zspages = pages_reserve (arena->descriptors_bytes);
+  if (!arena->zspages) {
+    pages_unreserve (arena->start, arena->reserved_bytes);
+    return -1;
+  }
+  pthread_mutex_init (&arena->span_lock, NULL);
+  for (unsigned i = 0; i < NR_SIZECLASSES; i++)
+    pthread_mutex_init (&arena->classes[i].lock, NULL);
+  return 0;
+}
+
+void
+arena_destroy (struct arena *arena)
+{
+  for (unsigned i = 0; i < NR_SIZECLASSES; i++)
+    pthread_mutex_destroy (&arena->classes[i].lock);
+  pthread_mutex_destroy (&arena->span_lock);
+  pages_unreserve (arena->zspages, arena->descriptors_bytes);
+  pages_unreserve (arena->start, arena->reserved_bytes);
+}
+
+static int
+span_get (struct arena *arena, uint32_t *number)
+{
+  int r = 0;
+
+  *number = 0;
+  pthread_mutex_lock (&arena->span_lock);
+  if (arena->free_spans != 0) {
+    *number = arena->free_spans - 1;
+    arena->free_spans = arena->zspages[*number].next;
+  }
+  else if (arena->nr_spans_used < arena->nr_spans_max)
+    *number = arena->nr_spans_used++;
+  else {
+    errno = ENOSPC;
+    r = -1;
+  }
+  pthread_mutex_unlock (&arena->span_lock);
+  return r;
+}
+
+static void
+span_put (struct arena *arena, uint32_t number)
+{
+  pthread_mutex_lock (&arena->span_lock);
+  arena->zspages[number].next = arena->free_spans;
+  arena->free_spans = number + 1;
+  pthread_mutex_unlock (&arena->span_lock);
+}
+
+/* Fullness groups. */
+
+static unsigned
+group_for (const struct zspage *zspage, const struct sizeclass *class)
+{
+  return zspage->nr_live * NR_FULLNESS_GROUPS / class->nr_objects;
+}
+
+static void
+group_insert (struct arena *arena, struct arena_class *class, uint32_t number,
+              unsigned group)
+{
+  struct zspage *zspage = &arena->zspages[number];
+
+  zspage->group = group;
+  zspage->prev = zspage->next = 0;
+  if (group == FULL_GROUP)
+    return;
+  zspage->next = class->groups[group];
+  if (zspage->next)
+    arena->zspages[zspage->next - 1].prev = number + 1;
+  class->groups[group] = number + 1;
+}
+
+static void
+group_remove (struct arena *arena, struct arena_class *class, uint32_t number)
+{
+  struct zspage *zspage = &arena->zspages[number];
+
+  if (zspage->group == FULL_GROUP)
+    return;
+  if (zspage->prev)
+    arena->zspages[zspage->prev - 1].next = zspage->next;
+  else
+    class->groups[zspage->group] = zspage->next;
+  if (zspage->next)
+    arena->zspages[zspage->next - 1].prev = zspage->prev;
+}
+
+/* After nr_live changed. */
+static void
+regroup (struct arena *arena, struct arena_class *class, uint32_t number)
+{
+  struct zspage *zspage = &arena->zspages[number];
+  const unsigned group =
+    group_for (zspage, &arena->geometry.classes[zspage->class]);
+
+  if (zspage->isolated || group == zspage->group)
+    return;
+  group_remove (arena, class, number);
+  group_insert (arena, class, number, group);
+}
+
+/* The fullest zspage that has room.  False: none has. */
+static bool
+find_fullest (const struct arena_class *class, uint32_t *number)
+{
+  for (unsigned group = NR_FULLNESS_GROUPS; group-- > 0; )
+    if (class->groups[group] != 0) {
+      *number = class->groups[group] - 1;
+      return true;
+    }
+  *number = 0;
+  return false;
+}
+
+static bool
+find_emptiest (const struct arena_class *class, uint32_t *number)
+{
+  for (unsigned group = 0; group < NR_FULLNESS_GROUPS; group++)
+    if (class->groups[group] != 0) {
+      *number = class->groups[group] - 1;
+      return true;
+    }
+  *number = 0;
+  return false;
+}
+
+static int
+open_zspage (struct arena *arena, unsigned class_index, uint32_t *number)
+{
+  struct arena_class *class = &arena->classes[class_index];
+  struct zspage_ref ref;
+
+  if (span_get (arena, number) == -1)
+    return -1;
+  ref = ref_of (arena, *number, class_index);
+  if (zspage_open (&ref, class_index, arena->budget) == -1) {
+    span_put (arena, *number);
+    return -1;
+  }
+  class->nr_zspages++;
+  class->nr_held_pages += ref.zspage->nr_held_pages;
+  group_insert (arena, class, *number, 0);
+  return 0;
+}
+
+/* An empty zspage in no group. */
+static void
+close_zspage (struct arena *arena, unsigned class_index, uint32_t number)
+{
+  struct arena_class *class = &arena->classes[class_index];
+  struct zspage_ref ref = ref_of (arena, number, class_index);
+
+  class->nr_held_pages -= ref.zspage->nr_held_pages;
+  class->nr_zspages--;
+  zspage_close (&ref, arena->budget);
+  span_put (arena, number);
+}
+
+static void
+close_if_empty (struct arena *arena, unsigned class_index, uint32_t number)
+{
+  const struct zspage *zspage = &arena->zspages[number];
+
+  if (zspage->nr_live > 0 || zspage->isolated)
+    return;
+  group_remove (arena, &arena->classes[class_index], number);
+  close_zspage (arena, class_index, number);
+}
+
+static unsigned
+nr_pages_ahead (const struct arena_class *class)
+{
+  const uint32_t nr = class->nr_zspages - 1;
+
+  return nr < PAGES_AHEAD_MAX ? nr : PAGES_AHEAD_MAX;
+}
+
+/* Take an object in the fullest zspage.  The class is locked. */
+static int
+take_object (struct arena *arena, unsigned class_index, uint32_t owner,
+             bool may_open, uint64_t *place)
+{
+  struct arena_class *class = &arena->classes[class_index];
+  struct zspage_ref ref;
+  uint32_t number;
+  unsigned held, index;
+  int r;
+
+  if (!find_fullest (class, &number)) {
+    if (!may_open) {
+      errno = ENOSPC;
+      return -1;
+    }
+    if (open_zspage (arena, class_index, &number) == -1)
+      return -1;
+  }
+  ref = ref_of (arena, number, class_index);
+  held = ref.zspage->nr_held_pages;
+  r = zspage_take (&ref, owner, nr_pages_ahead (class), arena->budget, &index);
+  class->nr_held_pages += ref.zspage->nr_held_pages - held;
+  if (r == -1) {
+    close_if_empty (arena, class_index, number);
+    return -1;
+  }
+  class->nr_live++;
+  regroup (arena, class, number);
+  *place = place_of (arena, &ref, index);
+  return 0;
+}
+
+static int
+store (struct arena *arena, uint32_t owner, const void *object,
+       uint32_t size_bytes, bool may_open, uint64_t *place)
+{
+  const unsigned class_index = sizeclass_index (&arena->geometry, size_bytes);
+  struct arena_class *class = &arena->classes[class_index];
+  int r, saved_errno;
+
+  *place = 0;
+  pthread_mutex_lock (&class->lock);
+  r = take_object (arena, class_index, owner, may_open, place);
+  saved_errno = errno;
+  pthread_mutex_unlock (&class->lock);
+  if (r == -1) {
+    errno = saved_errno;
+    return -1;
+  }
+  memcpy (arena_load (arena, *place), object, size_bytes);
+  return 0;
+}
+
+int
+arena_store (struct arena *arena, uint32_t owner, const void *object,
+             uint32_t size_bytes, uint64_t *place)
+{
+  return store (arena, owner, object, size_bytes, true, place);
+}
+
+int
+arena_store_in_open (struct arena *arena, uint32_t owner, const void *object,
+                     uint32_t size_bytes, uint64_t *place)
+{
+  return store (arena, owner, object, size_bytes, false, place);
+}
+
+static void
+drop_object (struct arena *arena, unsigned class_index, uint64_t place)
+{
+  struct arena_class *class = &arena->classes[class_index];
+  const uint32_t number = span_of_place (arena, place);
+  struct zspage_ref ref = ref_of (arena, number, class_index);
+  const unsigned held = ref.zspage->nr_held_pages;
+
+  zspage_drop (&ref, index_of_place (arena, &ref, place),
+               held / HELD_PAGES_FOR_A_SPARE, arena->budget);
+  class->nr_held_pages -= held - ref.zspage->nr_held_pages;
+  class->nr_live--;
+  regroup (arena, class, number);
+  close_if_empty (arena, class_index, number);
+}
+
+void
+arena_free (struct arena *arena, uint64_t place, uint32_t size_bytes)
+{
+  const unsigned class_index = sizeclass_index (&arena->geometry, size_bytes);
+  struct arena_class *class = &arena->classes[class_index];
+
+  pthread_mutex_lock (&class->lock);
+  drop_object (arena, class_index, place);
+  pthread_mutex_unlock (&class->lock);
+}
+
+/* Compaction. */
+
+/* Can the class live without the emptiest zspage?  As zsmalloc: there must be
+ * more free objects than one zspage has. */
+static bool
+has_room_for_one_less (const struct arena *arena, unsigned class_index)
+{
+  const struct arena_class *class = &arena->classes[class_index];
+  const uint64_t nr_objects = arena->geometry.classes[class_index].nr_objects;
+
+  return class->nr_zspages * nr_objects - class->nr_live >= nr_objects;
+}
+
+uint32_t
+arena_nr_zspages (struct arena *arena, unsigned class_index)
+{
+  uint32_t nr;
+
+  pthread_mutex_lock (&arena->classes[class_index].lock);
+  nr = arena->classes[class_index].nr_zspages;
+  pthread_mutex_unlock (&arena->classes[class_index].lock);
+  return nr;
+}
+
+bool
+arena_isolate (struct arena *arena, unsigned class_index, uint32_t *number)
+{
+  struct arena_class *class = &arena->classes[class_index];
+  bool found;
+
+  pthread_mutex_lock (&class->lock);
+  found = has_room_for_one_less (arena, class_index) &&
+    find_emptiest (class, number);
+  if (found) {
+    group_remove (arena, class, *number);
+    arena->zspages[*number].isolated = true;
+  }
+  pthread_mutex_unlock (&class->lock);
+  return found;
+}
+
+void
+arena_putback (struct arena *arena, unsigned class_index, uint32_t number)
+{
+  struct arena_class *class = &arena->classes[class_index];
+  struct zspage *zspage = &arena->zspages[number];
+
+  pthread_mutex_lock (&class->lock);
+  zspage->isolated = false;
+  if (zspage->nr_live == 0)
+    close_zspage (arena, class_index, number);
+  else
+    group_insert (arena, class, number,
+                  group_for (zspage, &arena->geometry.classes[class_index]));
+  pthread_mutex_unlock (&class->lock);
+}
+
+static bool
+describe_object (const struct arena *arena, const struct zspage_ref *ref,
+                 unsigned index, struct arena_object *object)
+{
+  if (index == ref->class->nr_objects)
+    return false;
+  object->place = place_of (arena, ref, index);
+  object->owner = zspage_owner (ref, index);
+  return true;
+}
+
+bool
+arena_next_object (struct arena *arena, unsigned class_index, uint32_t number,
+                   unsigned *index, struct arena_object *object)
+{
+  struct arena_class *class = &arena->classes[class_index];
+  struct zspage_ref ref = ref_of (arena, number, class_index);
+  unsigned found;
+  bool r;
+
+  pthread_mutex_lock (&class->lock);
+  found = zspage_next_live (&ref, *index);
+  r = describe_object (arena, &ref, found, object);
+  pthread_mutex_unlock (&class->lock);
+  *index = found + 1;
+  return r;
+}
+
+bool
+arena_last_object (struct arena *arena, unsigned class_index,
+                   struct arena_object *object)
+{
+  struct arena_class *class = &arena->classes[class_index];
+  struct zspage_ref ref;
+  uint32_t number;
+  unsigned last;
+  bool r = false;
+
+  pthread_mutex_lock (&class->lock);
+  if (find_fullest (class, &number)) {
+    ref = ref_of (arena, number, class_index);
+    last = zspage_last_live (&ref);
+    if (ref.zspage->nr_live <= last)    /* a hole below it */
+      r = describe_object (arena, &ref, last, object);
+  }
+  pthread_mutex_unlock (&class->lock);
+  return r;
+}
+
+static void
+release_group (struct arena *arena, unsigned class_index, uint32_t first)
+{
+  struct arena_class *class = &arena->classes[class_index];
+
+  for (uint32_t link = first; link; link = arena->zspages[link - 1].next) {
+    struct zspage_ref ref = ref_of (arena, link - 1, class_index);
+    const unsigned held = ref.zspage->nr_held_pages;
+
+    zspage_release_spare (&ref, arena->budget);
+    class->nr_held_pages -= held - ref.zspage->nr_held_pages;
+  }
+}
+
+void
+arena_release_spare (struct arena *arena, unsigned class_index)
+{
+  struct arena_class *class = &arena->classes[class_index];
+
+  pthread_mutex_lock (&class->lock);
+  for (unsigned group = 0; group < NR_FULLNESS_GROUPS; group++)
+    release_group (arena, class_index, class->groups[group]);
+  pthread_mutex_unlock (&class->lock);
+}
+
+uint64_t
+arena_held_pages (struct arena *arena)
+{
+  uint64_t sum = 0;
+
+  for (unsigned i = 0; i < NR_SIZECLASSES; i++) {
+    pthread_mutex_lock (&arena->classes[i].lock);
+    sum += arena->classes[i].nr_held_pages;
+    pthread_mutex_unlock (&arena->classes[i].lock);
+  }
+  return sum;
+}
+
+uint64_t
+arena_nr_live (struct arena *arena)
+{
+  uint64_t sum = 0;
+
+  for (unsigned i = 0; i < NR_SIZECLASSES; i++) {
+    pthread_mutex_lock (&arena->classes[i].lock);
+    sum += arena->classes[i].nr_live;
+    pthread_mutex_unlock (&arena->classes[i].lock);
+  }
+  return sum;
+}
+
+/* Checks. */
+
+bool
+arena_is_owned (struct arena *arena, uint64_t place, uint32_t size_bytes,
+                uint32_t owner)
+{
+  const unsigned class_index = sizeclass_index (&arena->geometry, size_bytes);
+  const uint32_t number = span_of_place (arena, place);
+  struct zspage_ref ref = ref_of (arena, number, class_index);
+  unsigned index;
+
+  if (number >= arena->nr_spans_used || !ref.zspage->open ||
+      ref.zspage->class != class_index)
+    return false;
+  index = index_of_place (arena, &ref, place);
+  return index < ref.class->nr_objects &&
+    place_of (arena, &ref, index) == place && zspage_is_live (&ref, index) &&
+    zspage_owner (&ref, index) == owner;
+}
+
+/* A zspage with room is in the list of its group, and lists hold no other. */
+static bool
+check_groups (struct arena *arena, unsigned class_index, uint32_t nr_with_room)
+{
+  const struct arena_class *class = &arena->classes[class_index];
+  uint32_t nr_listed = 0;
+
+  for (unsigned group = 0; group < NR_FULLNESS_GROUPS; group++)
+    for (uint32_t link = class->groups[group]; link;
+         link = arena->zspages[link - 1].next) {
+      const struct zspage *zspage = &arena->zspages[link - 1];
+
+      nr_listed++;
+      if (zspage->class != class_index || zspage->group != group ||
+          group_for (zspage, &arena->geometry.classes[class_index]) != group) {
+        report_error ("class %u: zspage %u is in the wrong group %u",
+                      class_index, link - 1, group);
+        return false;
+      }
+    }
+  if (nr_listed != nr_with_room)
+    report_error ("class %u: %u zspages listed, %u have room", class_index,
+                  nr_listed, nr_with_room);
+  return nr_listed == nr_with_room;
+}
+
+static bool
+check_class (struct arena *arena, unsigned class_index)
+{
+  const struct arena_class *class = &arena->classes[class_index];
+  uint64_t nr_live = 0, nr_held_pages = 0;
+  uint32_t nr_zspages = 0, nr_with_room = 0;
+  bool ok = true;
+
+  for (uint32_t number = 0; number < arena->nr_spans_used; number++) {
+    struct zspage_ref ref = ref_of (arena, number, class_index);
+
+    if (!ref.zspage->open || ref.zspage->class != class_index)
+      continue;
+    ok &= zspage_check (&ref);
+    nr_zspages++;
+    nr_live += ref.zspage->nr_live;
+    nr_held_pages += ref.zspage->nr_held_pages;
+    nr_with_room += ref.zspage->nr_live < ref.class->nr_objects;
+  }
+  if (nr_zspages != class->nr_zspages || nr_live != class->nr_live ||
+      nr_held_pages != class->nr_held_pages) {
+    report_error ("class %u: its counts are not what its zspages hold",
+                  class_index);
+    ok = false;
+  }
+  return ok && check_groups (arena, class_index, nr_with_room);
+}
+
+bool
+arena_check (struct arena *arena)
+{
+  bool ok = true;
+
+  for (unsigned i = 0; i < NR_SIZECLASSES; i++)
+    ok &= check_class (arena, i);
+  return ok;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The arena: all zspages of a device, and which of them an object goes to.
+ *
+ * One reservation of address space is cut into spans, one for each zspage.  A
+ * place is an offset from its start, in units of 16 bytes, so nothing in the
+ * arena or the table is a pointer, and a span's number is the place's high
+ * bits.
+ *
+ * Each class keeps its zspages that have room in ten groups by fullness, as
+ * zsmalloc does, and stores into the fullest one, at its lowest free object.
+ * So the emptier ones run dry by themselves and the highest pages go first.
+ *
+ * Locks, outermost first:
+ *   class lock   guards the class's groups, its zspages and their descriptors
+ *   span lock    guards the numbers of spans never used and of those free again
+ * The content of an object is guarded by the block lock of its owner, not by
+ * these: an object does not move and is not reused while its owner's slot names
+ * it.
+ */
+#ifndef ZRAM_ARENA_H
+#define ZRAM_ARENA_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "budget.h"
+#include "sizeclass.h"
+#include "zspage.h"
+
+#define NR_FULLNESS_GROUPS 10
+
+struct arena_class {
+  pthread_mutex_t lock;
+  uint32_t groups[NR_FULLNESS_GROUPS];  /* first zspage's number + 1, 0: none */
+  uint32_t nr_zspages;
+  uint64_t nr_live;                     /* objects, all zspages together */
+  uint64_t nr_held_pages;               /* the same */
+} __attribute__ ((aligned (64)));
+
+struct arena {
+  struct geometry geometry;
+  struct budget *budget;
+  char *start;
+  size_t reserved_bytes;
+  struct zspage *zspages;               /* by number, lazily mapped */
+  size_t descriptors_bytes;
+  uint32_t nr_spans_max;
+
+  pthread_mutex_t span_lock;
+  uint32_t nr_spans_used;               /* higher ones were never opened */
+  uint32_t free_spans;                  /* a list through next, number + 1 */
+
+  struct arena_class classes[NR_SIZECLASSES];
+};
+
+/* Reserve address space for this many blocks.  The budget outlives the arena.
+ * -1: a message was given, nothing is held. */
+int arena_init (struct arena *arena, uint32_t block_bytes, uint64_t nr_blocks,
+                struct budget *budget);
+void arena_destroy (struct arena *arena);
+
+/* Copy an object of 1..block_bytes bytes in and say where it is.  The caller
+ * holds the owner's block lock.  -1: nothing changed, errno is ENOSPC (the
+ * limit, or no address space) or ENOMEM (the machine's memory). */
+int arena_store (struct arena *arena, uint32_t owner, const void *object,
+                 uint32_t size_bytes, uint64_t *place);
+
+/* The same, but only into a zspage that is open already, for compaction. */
+int arena_store_in_open (struct arena *arena, uint32_t owner,
+                         const void *object, uint32_t size_bytes,
+                         uint64_t *place);
+
+/* Where the object is; valid as long as its owner's block lock is held. */
+static inline void *
+arena_load (const struct arena *arena, uint64_t place)
+{
+  return arena->start + (place << 4);
+}
+
+/* Free the object.  size_bytes is what it was stored with. */
+void arena_free (struct arena *arena, uint64_t place, uint32_t size_bytes);
+
+/* --- For compaction (policy/compact.c) --- */
+
+/* One live object as it was seen under the class lock; it may be gone by the
+ * time anybody looks. */
+struct arena_object {
+  uint64_t place;
+  uint32_t owner;
+};
+
+uint32_t arena_nr_zspages (struct arena *arena, unsigned class_index);
+
+/* Take the emptiest zspage of a class out of its group, if the others have room
+ * for all its objects.  False: there is none.  Nothing is stored into an
+ * isolated zspage until arena_putback. */
+bool arena_isolate (struct arena *arena, unsigned class_index,
+                    uint32_t *number);
+
+/* Back to its group, or closed if it is empty by now. */
+void arena_putback (struct arena *arena, unsigned class_index,
+                    uint32_t number);
+
+/* The first live object of an isolated zspage at or above *index, which is set
+ * behind it.  False: there is none left. */
+bool arena_next_object (struct arena *arena, unsigned class_index,
+                        uint32_t number, unsigned *index,
+                        struct arena_object *object);
+
+/* The last object of the fullest zspage with room, if a free object lies below
+ * it.  False: the class is dense. */
+bool arena_last_object (struct arena *arena, unsigned class_index,
+                        struct arena_object *object);
+
+/* Give the class's spare pages back. */
+void arena_release_spare (struct arena *arena, unsigned class_index);
+
+/* Pages that the arena holds now, and objects that live in it. */
+uint64_t arena_held_pages (struct arena *arena);
+uint64_t arena_nr_live (struct arena *arena);
+
+/* --- For checks, with no request in flight --- */
+
+/* Is this object live and owned by this block? */
+bool arena_is_owned (struct arena *arena, uint64_t place, uint32_t size_bytes,
+                     uint32_t owner);
+
+/* Recount everything; reports what is wrong and returns false. */
+bool arena_check (struct arena *arena);
+
+#endif

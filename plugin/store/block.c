@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One block; see block.h. */
+#include <config.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "block.h"
+#include "device.h"
+#include "report.h"
+#include "samefill.h"
+
+#define WORD_BYTES sizeof (uint64_t)
+
+static int
+fail (const struct device *device, uint64_t block, const char *what)
+{
+  report_error ("%s: block %" PRIu64 ": cannot %s: %s", device->name, block,
+                what,
+                errno == ENOSPC ? "the device is at its memory limit" :
+                errno == EIO ? "its object is damaged" : strerror (errno));
+  return -1;
+}
+
+/* Add (or take off, times = -1) what a slot stands for. */
+static void
+account (struct device *device, uint64_t block, slot_t slot, int times)
+{
+  static const enum stat_id by_kind[] = {
+    [SLOT_SAME] = STAT_SAME_BLOCKS, [SLOT_WIDE] = STAT_SAME_BLOCKS,
+    [SLOT_PACKED] = STAT_PACKED_BLOCKS, [SLOT_HUGE] = STAT_HUGE_BLOCKS,
+  };
+  struct stats *stats = device_stats (device, block);
+
+  if (slot_kind (slot) == SLOT_EMPTY)
+    return;
+  stats_add (stats, by_kind[slot_kind (slot)], times);
+  if (slot_owns_object (slot))
+    stats_add (stats, STAT_OBJECT_BYTES, times * (int) slot_size_bytes (slot));
+}
+
+/* The commit.  The slot was prepared. */
+static void
+publish (struct device *device, uint64_t block, slot_t slot)
+{
+  const slot_t old = table_publish (&device->table, block, slot);
+
+  account (device, block, slot, 1);
+  account (device, block, old, -1);
+  if (slot_owns_object (old))
+    arena_free (&device->arena, slot_place (old), slot_size_bytes (old));
+}
+
+/* Put an object into the arena and make the slot that names it. */
+static int
+store_object (struct device *device, uint64_t block, enum slot_kind kind,
+              const void *object, uint32_t size_bytes, slot_t *slot)
+{
+  uint64_t place;
+
+  *slot = 0;
+  if (arena_store (&device->arena, block, object, size_bytes, &place) == -1)
+    return -1;
+  *slot = slot_of_object (kind, 0, size_bytes, place);
+  return 0;
+}
+
+static int
+store_same (struct device *device, uint64_t block, uint64_t word, slot_t *slot)
+{
+  if (slot_of_word (word, slot))
+    return 0;
+  return store_object (device, block, SLOT_WIDE, &word, sizeof word, slot);
+}
+
+/* Compress with the primary algorithm, or keep the data as it is. */
+static int
+store_compressed (struct device *device, uint64_t block, const void *data,
+                  slot_t *slot)
+{
+  struct codec *codec = &device->codecs[0];
+  struct stream *stream = stream_get (&codec->streams);
+  const int size = codec_compress (codec, stream, data,
+                                   device->packed_bytes_max);
+  int r = -1;
+
+  *slot = 0;
+  if (size > 0)
+    r = store_object (device, block, SLOT_PACKED, stream->object, size, slot);
+  else if (size == 0)
+    r = store_object (device, block, SLOT_HUGE, data, device->block_bytes,
+                      slot);
+  stream_put (stream);
+  if (r == 0 && size == 0)
+    stats_add (device_stats (device, block), STAT_HUGE_SINCE, 1);
+  return r;
+}
+
+static int
+store_data (struct device *device, uint64_t block, const void *data,
+            slot_t *slot)
+{
+  uint64_t word;
+
+  if (samefill_detect (data, device->block_bytes, &word))
+    return store_same (device, block, word, slot);
+  return store_compressed (device, block, data, slot);
+}
+
+int
+block_store (struct device *device, uint64_t block, const void *data)
+{
+  slot_t slot;
+
+  stats_add (device_stats (device, block), STAT_WRITES, 1);
+  if (table_prepare (&device->table, block) == 0) {
+    if (store_data (device, block, data, &slot) == 0) {
+      publish (device, block, slot);
+      return 0;
+    }
+    table_unprepare (&device->table, block);
+  }
+  stats_add (device_stats (device, block), STAT_FAILED_WRITES, 1);
+  return fail (device, block, "store it");
+}
+
+int
+block_zero (struct device *device, uint64_t block)
+{
+  slot_t zeroes;
+
+  slot_of_word (0, &zeroes);
+  if (table_prepare (&device->table, block) == -1) {
+    stats_add (device_stats (device, block), STAT_FAILED_WRITES, 1);
+    return fail (device, block, "zero it");
+  }
+  publish (device, block, zeroes);
+  return 0;
+}
+
+void
+block_clear (struct device *device, uint64_t block)
+{
+  if (table_peek (&device->table, block) == 0)
+    return;
+  stats_add (device_stats (device, block), STAT_NOTIFY_FREE, 1);
+  publish (device, block, 0);
+}
+
+int
+block_load_from_slot (slot_t slot, uint32_t from_byte, uint32_t bytes,
+                      void *data)
+{
+  switch (slot_kind (slot)) {
+  case SLOT_EMPTY:
+    memset (data, 0, bytes);
+    return true;
+  case SLOT_SAME:
+    samefill_write (data, bytes, slot_word (slot), from_byte);
+    return true;
+  default:
+    return false;
+  }
+}
+
+static void
+load_wide (const struct device *device, slot_t slot, uint32_t from_byte,
+           uint32_t bytes, void *data)
+{
+  uint64_t word;
+
+  memcpy (&word, arena_load (&device->arena, slot_place (slot)), sizeof word);
+  samefill_write (data, bytes, word, from_byte);
+}
+
+static int
+load_packed (struct device *device, uint64_t block, slot_t slot, void *data)
+{
+  const void *object = arena_load (&device->arena, slot_place (slot));
+
+  if (codec_decompress (&device->codecs[slot_priority (slot)], object,
+                        slot_size_bytes (slot), data) == 0)
+    return 0;
+  stats_add (device_stats (device, block), STAT_FAILED_READS, 1);
+  return fail (device, block, "read it");
+}
+
+static int
+load_packed_part (struct device *device, uint64_t block, slot_t slot,
+                  uint32_t from_byte, uint32_t bytes, void *data)
+{
+  uint8_t whole[BLOCK_BYTES_MAX];
+
+  if (bytes == device->block_bytes)
+    return load_packed (device, block, slot, data);
+  if (load_packed (device, block, slot, whole) == -1)
+    return -1;
+  memcpy (data, whole + from_byte, bytes);
+  return 0;
+}
+
+int
+block_load_part (struct device *device, uint64_t block, uint32_t from_byte,
+                 uint32_t bytes, void *data)
+{
+  const slot_t slot = table_peek (&device->table, block);
+
+  switch (slot_kind (slot)) {
+  case SLOT_EMPTY:
+  case SLOT_SAME:
+    block_load_from_slot (slot, from_byte, bytes, data);
+    return 0;
+  case SLOT_WIDE:
+    load_wide (device, slot, from_byte, bytes, data);
+    return 0;
+  case SLOT_HUGE:
+    memcpy (data, (char *) arena_load (&device->arena, slot_place (slot)) +
+            from_byte, bytes);
+    return 0;
+  case SLOT_PACKED:
+    return load_packed_part (device, block, slot, from_byte, bytes, data);
+  case SLOT_BACKED:             /* nothing makes these yet */
+  default:
+    errno = EIO;
+    return fail (device, block, "read it");
+  }
+}
+
+int
+block_load (struct device *device, uint64_t block, void *data)
+{
+  return block_load_part (device, block, 0, device->block_bytes, data);
+}
+
+int
+block_patch (struct device *device, uint64_t block, uint32_t from_byte,
+             uint32_t bytes, const void *data)
+{
+  uint8_t whole[BLOCK_BYTES_MAX];
+
+  if (block_load (device, block, whole) == -1)
+    return -1;
+  if (data)
+    memcpy (whole + from_byte, data, bytes);
+  else
+    memset (whole + from_byte, 0, bytes);
+  return block_store (device, block, whole);
+}
+
+void
+block_move (struct device *device, uint64_t block, uint64_t place,
+            int anywhere, int *moved)
+{
+  const slot_t slot = table_peek (&device->table, block);
+  struct arena *arena = &device->arena;
+  uint64_t to;
+
+  *moved = false;
+  if (!slot_owns_object (slot) || slot_place (slot) != place)
+    return;
+  if (arena_store_in_open (arena, block, arena_load (arena, place),
+                           slot_size_bytes (slot), &to) == -1)
+    return;
+  if (to > place && !anywhere) {
+    arena_free (arena, to, slot_size_bytes (slot));
+    return;
+  }
+  table_publish (&device->table, block, slot_at_place (slot, to));
+  arena_free (arena, place, slot_size_bytes (slot));
+  *moved = true;
+}

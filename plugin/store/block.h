@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One block: store it, load it, clear it.  No byte ranges here: device.c cuts
+ * them into blocks.
+ *
+ * The caller holds the block's lock (device_lock_block) in every call.
+ *
+ * Prepare, publish, release: all that can fail happens on the side, then one
+ * store into the table makes it true, then the old object is freed.  On failure
+ * the block has its old content, errno is set and one message names the device,
+ * the block and the reason: ENOSPC (the memory limit), ENOMEM (the machine),
+ * EIO (a damaged object).
+ */
+#ifndef ZRAM_BLOCK_H
+#define ZRAM_BLOCK_H
+
+#include <stdint.h>
+
+#include "slot.h"
+
+struct device;
+
+/* Make the block what data says; data has block_bytes bytes, any alignment. */
+int block_store (struct device *device, uint64_t block, const void *data);
+
+/* Make part of the block what data says, or zeroes if data is NULL. */
+int block_patch (struct device *device, uint64_t block, uint32_t from_byte,
+                 uint32_t bytes, const void *data);
+
+/* Read the block, or part of it. */
+int block_load (struct device *device, uint64_t block, void *data);
+int block_load_part (struct device *device, uint64_t block, uint32_t from_byte,
+                     uint32_t bytes, void *data);
+
+/* Make the block zeroes that are there (its slot is not empty). */
+int block_zero (struct device *device, uint64_t block);
+
+/* Make the block empty.  Cannot fail. */
+void block_clear (struct device *device, uint64_t block);
+
+/* Where a slot without an object says all: fill data and return true.  Needs no
+ * lock, since the slot is read at once. */
+int block_load_from_slot (slot_t slot, uint32_t from_byte, uint32_t bytes,
+                          void *data);
+
+/* Move the block's object if it still is at the given place and the arena has a
+ * lower one for it among its open zspages; *moved says whether it did.  An
+ * object of an isolated zspage may go anywhere else: pass anywhere.  For
+ * policy/compact.c. */
+void block_move (struct device *device, uint64_t block, uint64_t place,
+                 int anywhere, int *moved);
+
+#endif

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A device; see device.h. */
+#include <config.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "block.h"
+#include "device.h"
+#include "pages.h"
+#include "report.h"
+
+/* A block that compression shortens by less than 1/64 (64 of 4096 bytes) is
+ * kept as it is: the saving would not pay for decompressing it at each read. */
+static uint32_t
+packed_bytes_max (uint32_t block_bytes)
+{
+  return block_bytes - block_bytes / 64;
+}
+
+static int
+init_codec (struct device *device, const struct device_params *params)
+{
+  return codec_init (&device->codecs[0], params->algorithm, params->block_bytes,
+                     params->codec_params);
+}
+
+static int
+init_store (struct device *device)
+{
+  if (table_init (&device->table, device->nr_blocks, &device->budget) == -1)
+    return -1;
+  if (arena_init (&device->arena, device->block_bytes, device->nr_blocks,
+                  &device->budget) == 0)
+    return 0;
+  table_destroy (&device->table);
+  return -1;
+}
+
+/* What an empty device holds counts too. */
+static int
+init_budget (struct device *device, uint64_t limit_bytes)
+{
+  device->fixed_bytes = sizeof *device + codec_held_bytes (&device->codecs[0]);
+  budget_take (&device->budget, device->fixed_bytes);
+  if (limit_bytes != 0 && limit_bytes <= device->fixed_bytes) {
+    report_error ("%s: a memory limit of %" PRIu64 " bytes is too low, "
+                  "the empty device takes %" PRIu64, device->name, limit_bytes,
+                  device->fixed_bytes);
+    errno = EINVAL;
+    return -1;
+  }
+  atomic_store (&device->budget.limit_bytes, limit_bytes);
+  return 0;
+}
+
+static int
+init_geometry (struct device *device, const struct device_params *params)
+{
+  device->size_bytes = params->size_bytes;
+  device->block_bytes = params->block_bytes;
+  device->block_shift = __builtin_ctz (params->block_bytes);
+  device->packed_bytes_max = packed_bytes_max (params->block_bytes);
+  device->nr_blocks = (params->size_bytes - 1) / params->block_bytes + 1;
+  if (device->nr_blocks <= NR_BLOCKS_MAX)
+    return 0;
+  report_error ("%s: a disk of %" PRIu64 " bytes is too large: with blocks of "
+                "%u bytes it can have %" PRIu64, device->name,
+                params->size_bytes, params->block_bytes,
+                NR_BLOCKS_MAX << device->block_shift);
+  errno = EFBIG;
+  return -1;
+}
+
+static int
+init (struct device *device, const struct device_params *params)
+{
+  device->name = strdup (params->name);
+  if (!device->name || pages_check_system () == -1 ||
+      init_geometry (device, params) == -1)
+    goto err1;
+  if (init_codec (device, params) == -1)
+    goto err1;
+  if (init_budget (device, params->mem_limit_bytes) == -1)
+    goto err2;
+  if (init_store (device) == -1)
+    goto err2;
+  pthread_mutex_init (&device->compact_lock, NULL);
+  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++)
+    pthread_mutex_init (&device->block_locks[i].lock, NULL);
+  return 0;
+
+ err2:
+  codec_destroy (&device->codecs[0]);
+ err1:
+  free (device->name);
+  return -1;
+}
+
+struct device *
+device_create (const struct device_params *params)
+{
+  const size_t bytes = sizeof (struct device);
+  struct device *device = aligned_alloc (_Alignof (struct device), bytes);
+
+  if (!device) {
+    report_error ("%s: %m", params->name);
+    return NULL;
+  }
+  memset (device, 0, bytes);
+  if (init (device, params) == 0)
+    return device;
+  free (device);
+  return NULL;
+}
+
+void
+device_destroy (struct device *device)
+{
+  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++)
+    pthread_mutex_destroy (&device->block_locks[i].lock);
+  pthread_mutex_destroy (&device->compact_lock);
+  arena_destroy (&device->arena);
+  table_destroy (&device->table);
+  codec_destroy (&device->codecs[0]);
+  free (device->name);
+  free (device);
+}
+
+/* The part of a byte range that lies in one block. */
+struct part {
+  uint64_t block;
+  uint32_t from_byte;
+  uint32_t bytes;
+};
+
+static struct part
+first_part (const struct device *device, uint64_t bytes, uint64_t offset)
+{
+  struct part part = {
+    .block = offset >> device->block_shift,
+    .from_byte = offset & (device->block_bytes - 1),
+  };
+  const uint32_t room = device->block_bytes - part.from_byte;
+
+  part.bytes = bytes < room ? bytes : room;
+  return part;
+}
+
+static int
+read_part (struct device *device, const struct part *part, void *data)
+{
+  const slot_t slot = table_peek (&device->table, part->block);
+  int r;
+
+  stats_add (device_stats (device, part->block), STAT_READS, 1);
+  if (block_load_from_slot (slot, part->from_byte, part->bytes, data))
+    return 0;
+  device_lock_block (device, part->block);
+  r = block_load_part (device, part->block, part->from_byte, part->bytes, data);
+  device_unlock_block (device, part->block);
+  return r;
+}
+
+int
+device_read (struct device *device, void *data, uint64_t bytes,
+             uint64_t offset)
+{
+  char *p = data;
+
+  assert (offset <= device->size_bytes && bytes <= device->size_bytes - offset);
+  while (bytes > 0) {
+    const struct part part = first_part (device, bytes, offset);
+
+    if (read_part (device, &part, p) == -1)
+      return -1;
+    p += part.bytes;
+    offset += part.bytes;
+    bytes -= part.bytes;
+  }
+  return 0;
+}
+
+static int
+write_part (struct device *device, const struct part *part, const void *data)
+{
+  int r;
+
+  device_lock_block (device, part->block);
+  if (part->bytes == device->block_bytes)
+    r = block_store (device, part->block, data);
+  else
+    r = block_patch (device, part->block, part->from_byte, part->bytes, data);
+  device_unlock_block (device, part->block);
+  return r;
+}
+
+int
+device_write (struct device *device, const void *data, uint64_t bytes,
+              uint64_t offset)
+{
+  const char *p = data;
+
+  assert (offset <= device->size_bytes && bytes <= device->size_bytes - offset);
+  while (bytes > 0) {
+    const struct part part = first_part (device, bytes, offset);
+
+    if (write_part (device, &part, p) == -1)
+      return -1;
+    p += part.bytes;
+    offset += part.bytes;
+    bytes -= part.bytes;
+  }
+  return 0;
+}
+
+/* Where the range can be skipped since nothing is there: the end of the table
+ * page in bytes, clipped to the range. */
+static uint64_t
+bytes_of_empty_page (const struct device *device, uint64_t bytes,
+                     uint64_t offset)
+{
+  const uint64_t block = offset >> device->block_shift;
+  const uint64_t skip =
+    (table_next_page (block) << device->block_shift) - offset;
+
+  return skip < bytes ? skip : bytes;
+}
+
+/* Does this part make up its whole block, as far as the disk reaches? */
+static bool
+is_whole (const struct device *device, const struct part *part)
+{
+  return part->from_byte == 0 &&
+    (part->bytes == device->block_bytes ||
+     (part->block << device->block_shift) + part->bytes == device->size_bytes);
+}
+
+static void
+clear_block (struct device *device, uint64_t block)
+{
+  device_lock_block (device, block);
+  block_clear (device, block);
+  device_unlock_block (device, block);
+}
+
+static int
+zero_part (struct device *device, const struct part *part, bool may_trim)
+{
+  int r = 0;
+
+  device_lock_block (device, part->block);
+  if (!is_whole (device, part))
+    r = block_patch (device, part->block, part->from_byte, part->bytes, NULL);
+  else if (may_trim)
+    block_clear (device, part->block);
+  else
+    r = block_zero (device, part->block);
+  device_unlock_block (device, part->block);
+  return r;
+}
+
+int
+device_zero (struct device *device, uint64_t bytes, uint64_t offset,
+             bool may_trim)
+{
+  assert (offset <= device->size_bytes && bytes <= device->size_bytes - offset);
+  while (bytes > 0) {
+    const struct part part = first_part (device, bytes, offset);
+    uint64_t done = part.bytes;
+
+    if (may_trim && table_page_is_empty (&device->table, part.block))
+      done = bytes_of_empty_page (device, bytes, offset);
+    else if (zero_part (device, &part, may_trim) == -1)
+      return -1;
+    offset += done;
+    bytes -= done;
+  }
+  return 0;
+}
+
+void
+device_trim (struct device *device, uint64_t bytes, uint64_t offset)
+{
+  assert (offset <= device->size_bytes && bytes <= device->size_bytes - offset);
+  while (bytes > 0) {
+    const struct part part = first_part (device, bytes, offset);
+    uint64_t done = part.bytes;
+
+    if (table_page_is_empty (&device->table, part.block))
+      done = bytes_of_empty_page (device, bytes, offset);
+    else if (is_whole (device, &part))
+      clear_block (device, part.block);
+    offset += done;
+    bytes -= done;
+  }
+}
+
+static enum extent_kind
+extent_kind (slot_t slot)
+{
+  switch (slot_kind (slot)) {
+  case SLOT_EMPTY:
+    return EXTENT_HOLE;
+  case SLOT_SAME:
+    return slot_word (slot) == 0 ? EXTENT_ZERO : EXTENT_DATA;
+  default:
+    return EXTENT_DATA;
+  }
+}
+
+/* What is at offset, and for how many bytes it certainly goes on. */
+static enum extent_kind
+extent_at (struct device *device, uint64_t offset, uint64_t bytes,
+           uint64_t *run_bytes)
+{
+  const struct part part = first_part (device, bytes, offset);
+
+  *run_bytes = part.bytes;
+  if (table_page_is_empty (&device->table, part.block)) {
+    *run_bytes = bytes_of_empty_page (device, bytes, offset);
+    return EXTENT_HOLE;
+  }
+  return extent_kind (table_peek (&device->table, part.block));
+}
+
+int
+device_extents (struct device *device, uint64_t bytes, uint64_t offset,
+                extent_visitor *visit, void *opaque)
+{
+  int r = 0;
+
+  assert (offset <= device->size_bytes && bytes <= device->size_bytes - offset);
+  while (bytes > 0 && r == 0) {
+    uint64_t run_bytes, more_bytes;
+    const enum extent_kind kind =
+      extent_at (device, offset, bytes, &run_bytes);
+
+    while (run_bytes < bytes &&
+           extent_at (device, offset + run_bytes, bytes - run_bytes,
+                      &more_bytes) == kind)
+      run_bytes += more_bytes;
+    r = visit (opaque, offset, run_bytes, kind);
+    offset += run_bytes;
+    bytes -= run_bytes;
+  }
+  return r;
+}
+
+void
+device_get_stats (struct device *device, struct stats_snapshot *sum)
+{
+  memset (sum, 0, sizeof *sum);
+  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++)
+    stats_sum (sum, &device->block_locks[i].stats);
+}
+
+void
+device_quiesce_begin (struct device *device)
+{
+  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++)
+    pthread_mutex_lock (&device->block_locks[i].lock);
+}
+
+void
+device_quiesce_end (struct device *device)
+{
+  for (unsigned i = NR_BLOCK_LOCKS; i-- > 0; )
+    pthread_mutex_unlock (&device->block_locks[i].lock);
+}

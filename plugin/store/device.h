@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A device: one compressed disk.  Byte ranges come in here and go on as blocks.
+ *
+ * Lock order, outermost first.  A thread takes them in this order and holds at
+ * most one of each kind, but for device_quiesce_begin, which takes all block
+ * locks in ascending order:
+ *   compact_lock   one compaction at a time (policy/compact.c)
+ *   block lock     a block's read-modify-write, its publish, and reads of its
+ *                  object; striped over the block numbers
+ *   stream         a codec's working memory (stream.h)
+ *   class lock     a size class's zspages (arena.h)
+ *   span lock      which spans of the arena are free (arena.h)
+ * A table page's use count is not a lock but behaves as one for the length of
+ * one system call (table.c); nothing is locked meanwhile.
+ *
+ * So a block is always read whole and never torn, and two writes to different
+ * bytes of one block both survive.  A request over several blocks is not atomic
+ * as a whole, as on any disk.
+ */
+#ifndef ZRAM_DEVICE_H
+#define ZRAM_DEVICE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "budget.h"
+#include "codec.h"
+#include "stats.h"
+#include "table.h"
+
+/* Enough that 16 threads seldom meet (a write holds one for some microseconds,
+ * so 16 random ones collide with probability 16/256 each), and 32 KiB. */
+#define NR_BLOCK_LOCKS 256u
+
+/* A block number has 32 bits where an object notes its owner. */
+#define NR_BLOCKS_MAX ((uint64_t) 1 << 32)
+
+struct block_lock {
+  pthread_mutex_t lock;
+  struct stats stats;           /* of the blocks it guards */
+} __attribute__ ((aligned (64)));
+
+struct device {
+  char *name;                   /* for messages */
+  uint64_t size_bytes;
+  uint64_t nr_blocks;           /* the last one may reach beyond size_bytes */
+  uint32_t block_bytes;
+  uint32_t block_shift;
+  uint32_t packed_bytes_max;    /* a longer result is stored as it is: HUGE */
+
+  struct budget budget;
+  uint64_t fixed_bytes;         /* of the budget: held even when empty */
+  struct table table;
+  struct arena arena;
+  struct codec codecs[NR_PRIORITIES];   /* by priority; ops NULL: none */
+
+  struct block_lock block_locks[NR_BLOCK_LOCKS];
+
+  pthread_mutex_t compact_lock;
+  _Atomic uint64_t pages_compacted;
+};
+
+struct device_params {
+  const char *name;
+  uint64_t size_bytes;          /* at least 1 */
+  uint32_t block_bytes;         /* a power of two, 4096..65536 */
+  const struct codec_ops *algorithm;
+  const struct codec_params *codec_params;      /* NULL: defaults */
+  uint64_t mem_limit_bytes;     /* 0: none */
+};
+
+/* NULL: a message was given.  The caller owns the device. */
+struct device *device_create (const struct device_params *params);
+
+/* No request is in flight. */
+void device_destroy (struct device *device);
+
+/* Ranges lie within the device.  -1: errno as in block.h; blocks before the
+ * failed one are done, that one and those behind it are as they were. */
+int device_read (struct device *device, void *data, uint64_t bytes,
+                 uint64_t offset);
+int device_write (struct device *device, const void *data, uint64_t bytes,
+                  uint64_t offset);
+
+/* Zeroes; with may_trim as holes. */
+int device_zero (struct device *device, uint64_t bytes, uint64_t offset,
+                 bool may_trim);
+
+/* Free the whole blocks of the range.  Parts of blocks at its ends keep their
+ * content: trimming is advice.  Cannot fail. */
+void device_trim (struct device *device, uint64_t bytes, uint64_t offset);
+
+enum extent_kind { EXTENT_DATA, EXTENT_ZERO, EXTENT_HOLE };
+
+/* Called for each run of blocks of one kind, in order, without gaps; not 0
+ * stops.  The last run may be followed by one of the same kind. */
+typedef int extent_visitor (void *opaque, uint64_t offset, uint64_t bytes,
+                            enum extent_kind kind);
+
+/* Visit the range, no byte outside it, without decompressing.  Returns what the
+ * visitor returned last. */
+int device_extents (struct device *device, uint64_t bytes, uint64_t offset,
+                    extent_visitor *visit, void *opaque);
+
+/* The sums of all counters. */
+void device_get_stats (struct device *device, struct stats_snapshot *sum);
+
+/* For block.c and policy/. */
+static inline struct block_lock *
+device_block_lock (struct device *device, uint64_t block)
+{
+  return &device->block_locks[block % NR_BLOCK_LOCKS];
+}
+
+static inline void
+device_lock_block (struct device *device, uint64_t block)
+{
+  pthread_mutex_lock (&device_block_lock (device, block)->lock);
+}
+
+static inline void
+device_unlock_block (struct device *device, uint64_t block)
+{
+  pthread_mutex_unlock (&device_block_lock (device, block)->lock);
+}
+
+static inline struct stats *
+device_stats (struct device *device, uint64_t block)
+{
+  return &device_block_lock (device, block)->stats;
+}
+
+/* Keep all requests out, and let them in again. */
+void device_quiesce_begin (struct device *device);
+void device_quiesce_end (struct device *device);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The only door to the system's memory calls (mimalloc's src/prim does the
+ * same): reserve address space, commit pages, give them back.
+ *
+ * A reservation costs nothing until its pages are committed or touched.
+ * Transparent huge pages are switched off for it, since one touched page
+ * must cost one page, and it stays out of core dumps, since it holds the
+ * memory of other programs.
+ */
+#ifndef ZRAM_PAGES_H
+#define ZRAM_PAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAGE_SHIFT 12
+#define PAGE_BYTES ((size_t) 1 << PAGE_SHIFT)
+
+static inline uint64_t
+pages_for_bytes (uint64_t bytes)
+{
+  return (bytes + PAGE_BYTES - 1) >> PAGE_SHIFT;
+}
+
+/* 0 if this system's pages are the 4 KiB that the store is built on, else a
+ * message and -1 with ENOTSUP. */
+int pages_check_system (void);
+
+/* Address space that reads as zeroes, page aligned.  NULL: errno is set and a
+ * message is given. */
+void *pages_reserve (size_t bytes);
+void pages_unreserve (void *start, size_t bytes);
+
+/* Make pages present, so that a shortage is an error here and not a fault
+ * later.  start and bytes are page aligned.  Content is kept.  -1: ENOMEM. */
+int pages_commit (void *start, size_t bytes);
+
+/* Give pages back to the system; they read as zeroes from now on.  -1: the
+ * system kept them (errno says why), content is then undefined. */
+int pages_release (void *start, size_t bytes);
+
+/* Fault injection for tests: the next `after` commits succeed, the one behind
+ * them fails with ENOMEM, and so do all until this is called again.
+ * Negative: off. */
+void zram_debug_fail_commit (long after);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The recount; see recount.h. */
+#include <config.h>
+
+#include <inttypes.h>
+
+#include "device.h"
+#include "pages.h"
+#include "recount.h"
+#include "report.h"
+
+struct recount {
+  struct stats_snapshot sums;
+  uint64_t nr_objects;
+};
+
+static bool
+check_object (struct device *device, uint64_t block, slot_t slot)
+{
+  const enum slot_kind kind = slot_kind (slot);
+  const uint32_t size_bytes = slot_size_bytes (slot);
+  const bool size_fits =
+    kind == SLOT_WIDE ? size_bytes == sizeof (uint64_t) :
+    kind == SLOT_HUGE ? size_bytes == device->block_bytes :
+    size_bytes <= device->packed_bytes_max;
+
+  if (size_fits && arena_is_owned (&device->arena, slot_place (slot),
+                                   size_bytes, block))
+    return true;
+  report_error ("%s: block %" PRIu64 ": its slot %016" PRIx64
+                " names no object of its own", device->name, block, slot);
+  return false;
+}
+
+static bool
+check_slot (struct device *device, uint64_t block, struct recount *recount)
+{
+  const slot_t slot = table_peek (&device->table, block);
+  int64_t *values = recount->sums.values;
+
+  switch (slot_kind (slot)) {
+  case SLOT_EMPTY:
+    return slot == 0;
+  case SLOT_SAME:
+    values[STAT_SAME_BLOCKS]++;
+    return true;
+  case SLOT_WIDE:
+    values[STAT_SAME_BLOCKS]++;
+    break;
+  case SLOT_PACKED:
+    values[STAT_PACKED_BLOCKS]++;
+    break;
+  case SLOT_HUGE:
+    values[STAT_HUGE_BLOCKS]++;
+    break;
+  case SLOT_BACKED:
+  default:
+    report_error ("%s: block %" PRIu64 ": unknown slot %016" PRIx64,
+                  device->name, block, slot);
+    return false;
+  }
+  values[STAT_OBJECT_BYTES] += slot_size_bytes (slot);
+  recount->nr_objects++;
+  return check_object (device, block, slot);
+}
+
+static bool
+check_slots (struct device *device, struct recount *recount)
+{
+  bool ok = true;
+  uint64_t block = 0;
+
+  while (block < device->nr_blocks)
+    if (table_page_is_empty (&device->table, block))
+      block = table_next_page (block);
+    else
+      ok &= check_slot (device, block++, recount);
+  return ok;
+}
+
+static bool
+check_stats (struct device *device, const struct recount *recount)
+{
+  struct stats_snapshot noted;
+  bool ok = true;
+
+  device_get_stats (device, &noted);
+  for (unsigned i = 0; i <= STAT_OBJECT_BYTES; i++)
+    if (noted.values[i] != recount->sums.values[i]) {
+      report_error ("%s: %s: %" PRId64 " counted, %" PRId64 " noted",
+                    device->name, stats_name (i), recount->sums.values[i],
+                    noted.values[i]);
+      ok = false;
+    }
+  return ok;
+}
+
+static bool
+check_budget (struct device *device)
+{
+  const uint64_t counted = device->fixed_bytes +
+    table_held_bytes (&device->table) +
+    (arena_held_pages (&device->arena) << PAGE_SHIFT);
+  const uint64_t noted = atomic_load (&device->budget.used_bytes);
+
+  if (counted == noted)
+    return true;
+  report_error ("%s: %" PRIu64 " bytes held, %" PRIu64 " noted", device->name,
+                counted, noted);
+  return false;
+}
+
+bool
+recount_device (struct device *device)
+{
+  struct recount recount = { .nr_objects = 0 };
+  bool ok;
+
+  pthread_mutex_lock (&device->compact_lock);
+  device_quiesce_begin (device);
+  ok = check_slots (device, &recount);
+  ok &= recount.nr_objects == arena_nr_live (&device->arena);
+  ok &= check_stats (device, &recount);
+  ok &= table_check (&device->table);
+  ok &= arena_check (&device->arena);
+  ok &= check_budget (device);
+  device_quiesce_end (device);
+  pthread_mutex_unlock (&device->compact_lock);
+  return ok;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where messages go; see report.h. */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "report.h"
+
+static void
+to_stderr (const char *fmt, va_list ap)
+{
+  fputs ("zram: ", stderr);
+  vfprintf (stderr, fmt, ap);
+  fputc ('\n', stderr);
+}
+
+static report_sink *current_sink = to_stderr;
+
+void
+report_set_sink (report_sink *sink)
+{
+  current_sink = sink;
+}
+
+void
+report_error (const char *fmt, ...)
+{
+  int saved_errno = errno;
+  va_list ap;
+
+  va_start (ap, fmt);
+  current_sink (fmt, ap);
+  va_end (ap);
+  errno = saved_errno;
+}

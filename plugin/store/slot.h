@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A slot: the 8 bytes that say where a block's content is.
+ *
+ *   63    62                       23 22         7 6   5 4   3 2   0
+ *   +----+---------------------------+------------+-----+-----+-----+
+ *   |  0 | place, in units of 16 B   | size - 1   |flags|prio |kind | an object
+ *   +----+---------------------------+------------+-----+-----+-----+
+ *   |      59 bits of the fill word, packed as mode says |mode |kind | SAME
+ *   +----------------------------------------------------+-----+-----+
+ *
+ * All-zero is EMPTY, so an untouched table is an empty disk.  Kinds exclude
+ * each other, flags combine.  40 bits of place reach 16 TiB of arena; 16 bits
+ * of size reach the largest block.
+ *
+ * A fill word of 64 bits does not fit beside its kind.  Three modes catch the
+ * words that memory is really filled with: small positive and negative numbers
+ * and kernel addresses (sign extended), repeated bytes and half words (both
+ * halves equal), and floating point numbers and aligned addresses (low bits
+ * zero).  Any other word becomes an object of 8 bytes: WIDE.
+ */
+#ifndef ZRAM_SLOT_H
+#define ZRAM_SLOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef uint64_t slot_t;
+
+enum slot_kind {
+  SLOT_EMPTY  = 0,              /* never written, or trimmed: zeroes */
+  SLOT_SAME   = 1,              /* one word repeated, the word is in the slot */
+  SLOT_WIDE   = 2,              /* one word repeated, the word is an object */
+  SLOT_PACKED = 3,              /* a compressed object */
+  SLOT_HUGE   = 4,              /* an object as long as the block, as it is */
+  SLOT_BACKED = 5,              /* in the backing file */
+};
+
+enum slot_flag {
+  SLOT_INCOMPRESSIBLE = 1,      /* no configured algorithm could do better */
+  SLOT_CHOSEN         = 2,      /* selected by postproc, cleared by access */
+};
+
+#define SLOT_PLACE_BITS 40
+#define SLOT_PLACE_UNIT_SHIFT 4 /* places count 16 bytes */
+
+static inline enum slot_kind
+slot_kind (slot_t slot)
+{
+  return (enum slot_kind) (slot & 7);
+}
+
+static inline bool
+slot_owns_object (slot_t slot)
+{
+  enum slot_kind kind = slot_kind (slot);
+
+  return kind == SLOT_WIDE || kind == SLOT_PACKED || kind == SLOT_HUGE;
+}
+
+/* For kinds that own an object.  place is in units of 16 bytes, below 2^40;
+ * size_bytes is 1..65536. */
+static inline slot_t
+slot_of_object (enum slot_kind kind, unsigned priority, unsigned size_bytes,
+                uint64_t place)
+{
+  return (slot_t) kind | (slot_t) priority << 3 |
+    (slot_t) (size_bytes - 1) << 7 | place << 23;
+}
+
+static inline unsigned
+slot_priority (slot_t slot)
+{
+  return slot >> 3 & 3;
+}
+
+static inline unsigned
+slot_flags (slot_t slot)
+{
+  return slot >> 5 & 3;
+}
+
+static inline unsigned
+slot_size_bytes (slot_t slot)
+{
+  return (slot >> 7 & 0xffff) + 1;
+}
+
+static inline uint64_t
+slot_place (slot_t slot)
+{
+  return slot >> 23 & (((uint64_t) 1 << SLOT_PLACE_BITS) - 1);
+}
+
+/* The slot of the same object at another place. */
+static inline slot_t
+slot_at_place (slot_t slot, uint64_t place)
+{
+  return (slot & (((slot_t) 1 << 23) - 1)) | place << 23;
+}
+
+enum slot_mode { SLOT_SIGNED = 0, SLOT_HALVES = 1, SLOT_HIGH = 2 };
+
+#define SLOT_WORD_SHIFT 5
+
+/* False if the word fits no mode: store it as an object, kind WIDE. */
+static inline bool
+slot_of_word (uint64_t word, slot_t *slot)
+{
+  uint64_t payload;
+  unsigned mode;
+
+  if ((int64_t) (word << SLOT_WORD_SHIFT) >> SLOT_WORD_SHIFT == (int64_t) word) {
+    mode = SLOT_SIGNED;
+    payload = word;
+  }
+  else if ((uint32_t) word == word >> 32) {
+    mode = SLOT_HALVES;
+    payload = (uint32_t) word;
+  }
+  else if ((word & ((1 << SLOT_WORD_SHIFT) - 1)) == 0) {
+    mode = SLOT_HIGH;
+    payload = word >> SLOT_WORD_SHIFT;
+  }
+  else {
+    *slot = 0;
+    return false;
+  }
+  *slot = SLOT_SAME | (slot_t) mode << 3 | payload << SLOT_WORD_SHIFT;
+  return true;
+}
+
+/* For SAME only. */
+static inline uint64_t
+slot_word (slot_t slot)
+{
+  const uint64_t payload = slot >> SLOT_WORD_SHIFT;
+
+  switch ((enum slot_mode) (slot >> 3 & 3)) {
+  case SLOT_HALVES:
+    return payload << 32 | payload;
+  case SLOT_HIGH:
+    return payload << SLOT_WORD_SHIFT;
+  case SLOT_SIGNED:
+  default:
+    return (uint64_t) ((int64_t) slot >> SLOT_WORD_SHIFT);
+  }
+}
+
+#endif

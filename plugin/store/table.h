@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table: all slots of a device, the truth about where blocks are.
+ *
+ * One atomic store of 8 bytes commits a block.  The table is mapped lazily, and
+ * a page of it (512 slots, 2 MiB of disk at 4 KiB blocks) that holds only empty
+ * slots goes back to the system: an untouched terabyte costs nothing, and
+ * neither does a trimmed one.
+ *
+ * Invariants; tests cite the numbers, recount_device verifies 2, 3, 5, 6
+ * and 7.
+ *  1. A block's content is a function of its slot and what the slot names, of
+ *     nothing else.
+ *  2. Every live object has exactly one slot that names it, and its owner is
+ *     that slot's block.
+ *  3. EMPTY and SAME own nothing; WIDE, PACKED and HUGE own one object.
+ *  4. A failed store leaves the slot, the object and the statistics as they
+ *     were.
+ *  5. No object is longer than the largest packed size unless its kind is HUGE;
+ *     a huge object has the block's size.
+ *  6. Sums over slots are what the statistics say, when no request is in
+ *     flight.
+ *  7. A table page's use count is the number of its slots that are not empty,
+ *     when no request is in flight; the budget counts the pages whose count is
+ *     not 0.
+ *  8. A slot changes only under its block's lock and only in table_publish;
+ *     whoever published releases what the old slot named.
+ *  9. Two writes to different bytes of one block, in any interleaving, both
+ *     survive.
+ */
+#ifndef ZRAM_TABLE_H
+#define ZRAM_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "budget.h"
+#include "slot.h"
+
+#define SLOTS_IN_PAGE_SHIFT 9           /* 4096 / 8 */
+#define SLOTS_IN_PAGE ((uint64_t) 1 << SLOTS_IN_PAGE_SHIFT)
+
+struct table {
+  _Atomic slot_t *slots;
+  _Atomic uint16_t *use_counts;         /* for each page of slots */
+  uint64_t nr_slots;
+  struct budget *budget;
+};
+
+/* Reserve address space for nr_slots empty slots.  The budget outlives the
+ * table.  -1: a message was given, nothing is held. */
+int table_init (struct table *table, uint64_t nr_slots, struct budget *budget);
+void table_destroy (struct table *table);
+
+/* Is every slot of this block's page empty?  Late without the locks, never
+ * wrong about a slot whose block lock is held. */
+static inline bool
+table_page_is_empty (const struct table *table, uint64_t block)
+{
+  return atomic_load_explicit (&table->use_counts[block >> SLOTS_IN_PAGE_SHIFT],
+                               memory_order_acquire) == 0;
+}
+
+/* The slot now.  Without the block's lock it can be late, never torn.  A page
+ * that is not there is not touched. */
+static inline slot_t
+table_peek (const struct table *table, uint64_t block)
+{
+  if (table_page_is_empty (table, block))
+    return 0;
+  return atomic_load_explicit (&table->slots[block], memory_order_acquire);
+}
+
+/* The first block of the next page of slots. */
+static inline uint64_t
+table_next_page (uint64_t block)
+{
+  return ((block >> SLOTS_IN_PAGE_SHIFT) + 1) << SLOTS_IN_PAGE_SHIFT;
+}
+
+/* Prepare to publish a slot that is not empty: if the block's slot is empty
+ * now, its page is made present and gets a user more.  -1: ENOSPC or ENOMEM.
+ * The caller holds the block's lock and calls table_publish or table_unprepare
+ * next. */
+int table_prepare (struct table *table, uint64_t block);
+void table_unprepare (struct table *table, uint64_t block);
+
+/* The commit: the block is now what the slot says.  Returns the old slot, which
+ * the caller releases.  A slot that is not empty has been prepared.  Cannot
+ * fail. */
+slot_t table_publish (struct table *table, uint64_t block, slot_t slot);
+
+/* Bytes held: pages with a user, and their counts. */
+uint64_t table_held_bytes (const struct table *table);
+
+/* The use counts are what a recount says.  No request is in flight. */
+bool table_check (const struct table *table);
+
+#endif

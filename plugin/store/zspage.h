@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A zspage: a run of contiguous pages cut into objects of one size class
+ * (sizeclass.h draws it).  Everything here runs under the class's lock, which
+ * the caller holds.
+ *
+ * The descriptor is small and lies apart from the zspage, so that searching a
+ * class touches no zspage.  All-zero is a zspage that was never opened.  It
+ * holds no pointers: links are zspage numbers plus one, 0 ends a list.
+ *
+ * A page of an open zspage is either held (committed and counted in the
+ * budget) or absent.  Held pages that no live object touches are spare: they
+ * wait for the next object or for zspage_release_spare.  Page 0 holds the
+ * header and is held as long as the zspage is open.
+ */
+#ifndef ZRAM_ZSPAGE_H
+#define ZRAM_ZSPAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "budget.h"
+#include "sizeclass.h"
+
+struct zspage {
+  uint32_t next, prev;          /* number + 1 in its fullness group, 0: none */
+  uint16_t class;
+  uint16_t nr_live;
+  uint16_t first_free;          /* no free object below this one */
+  uint16_t nr_held_pages;       /* page 0 included */
+  uint16_t nr_spare_pages;
+  uint8_t group;                /* its fullness group */
+  bool open;
+  bool isolated;                /* in no group: compaction empties it */
+};
+
+/* One zspage under the hand: its descriptor, its shape, its memory. */
+struct zspage_ref {
+  struct zspage *zspage;
+  const struct sizeclass *class;
+  char *start;
+};
+
+/* Commit the header page and clear the header.  -1: ENOSPC or ENOMEM, nothing
+ * changed. */
+int zspage_open (struct zspage_ref *ref, unsigned class_index,
+                 struct budget *budget);
+
+/* Give all its pages back.  No object is live. */
+void zspage_close (struct zspage_ref *ref, struct budget *budget);
+
+/* Take the lowest free object for this owner; its pages are present
+ * afterwards, and up to nr_ahead absent pages behind them too.  There is a
+ * free object.  -1: ENOSPC or ENOMEM, nothing changed. */
+int zspage_take (struct zspage_ref *ref, uint32_t owner, unsigned nr_ahead,
+                 struct budget *budget, unsigned *index);
+
+/* The object is dead; pages that only it kept become spare, except those that
+ * bring nr_spare over spare_max: these go back to the system. */
+void zspage_drop (struct zspage_ref *ref, unsigned index, unsigned spare_max,
+                  struct budget *budget);
+
+/* Give all spare pages back. */
+void zspage_release_spare (struct zspage_ref *ref, struct budget *budget);
+
+bool zspage_is_live (const struct zspage_ref *ref, unsigned index);
+uint32_t zspage_owner (const struct zspage_ref *ref, unsigned index);
+
+/* The first live object at or above index, the last live one at all;
+ * nr_objects if there is none. */
+unsigned zspage_next_live (const struct zspage_ref *ref, unsigned index);
+unsigned zspage_last_live (const struct zspage_ref *ref);
+
+static inline char *
+zspage_object (const struct zspage_ref *ref, unsigned index)
+{
+  return ref->start + ref->class->header_bytes +
+    index * ref->class->object_bytes;
+}
+
+/* Recount bits against counters; reports what is wrong and returns false. */
+bool zspage_check (const struct zspage_ref *ref);
+
+#endif
