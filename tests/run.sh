@@ -4,7 +4,7 @@
 # test, goes on after a failure, and closes with the sums on one line.
 set -u
 
-top=$(cd "$(dirname "$0")/.." && pwd)
+top=$(cd "$(dirname "$0")/.." && pwd -P)
 build=${ZRAM_BUILD_DIR:-$top/_build}
 jobs=${JOBS:-2}
 
@@ -117,14 +117,15 @@ copy_tree () {
     else
         tar -C "$top" --exclude=./_build --exclude=./.git \
             --exclude=config.status --exclude=config.h --exclude=stamp-h1 \
-            --exclude=.libs --exclude='*.o' --exclude='*.l[oa]' -cf - . |
+            --exclude=.libs --exclude='*.o' --exclude='*.l[oa]' \
+            --exclude='*.log' --exclude='*.trs' -cf - . |
             tar -C "$build/src" -xf -
     fi
 }
 
-prepare_source () {
+prepare_source () (
     copy_tree && cd "$build/src" && autoreconf -fi
-}
+)
 
 # build_in DIRECTORY [CONFIGURE ARGUMENT…]
 build_in () (

@@ -68,13 +68,13 @@ compact_device (struct device *device)
 {
   uint64_t before, after, freed;
 
-  pthread_mutex_lock (&device->compact_lock);
+  pthread_mutex_lock (&device->state_lock);
   before = arena_held_pages (&device->arena);
   for (unsigned i = NR_SIZECLASSES; i-- > 0; )
     compact_class (device, i);
   after = arena_held_pages (&device->arena);
   freed = before > after ? before - after : 0;
   atomic_fetch_add (&device->pages_compacted, freed);
-  pthread_mutex_unlock (&device->compact_lock);
+  pthread_mutex_unlock (&device->state_lock);
   return freed;
 }

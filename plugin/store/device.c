@@ -75,6 +75,26 @@ init_geometry (struct device *device, const struct device_params *params)
   return -1;
 }
 
+static void
+init_locks (struct device *device)
+{
+  pthread_mutex_init (&device->state_lock, NULL);
+  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++) {
+    pthread_mutex_init (&device->block_locks[i].lock, NULL);
+    pthread_cond_init (&device->block_locks[i].resumed, NULL);
+  }
+}
+
+static void
+destroy_locks (struct device *device)
+{
+  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++) {
+    pthread_cond_destroy (&device->block_locks[i].resumed);
+    pthread_mutex_destroy (&device->block_locks[i].lock);
+  }
+  pthread_mutex_destroy (&device->state_lock);
+}
+
 static int
 init (struct device *device, const struct device_params *params)
 {
@@ -88,9 +108,7 @@ init (struct device *device, const struct device_params *params)
     goto err2;
   if (init_store (device) == -1)
     goto err2;
-  pthread_mutex_init (&device->compact_lock, NULL);
-  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++)
-    pthread_mutex_init (&device->block_locks[i].lock, NULL);
+  init_locks (device);
   return 0;
 
  err2:
@@ -120,9 +138,7 @@ device_create (const struct device_params *params)
 void
 device_destroy (struct device *device)
 {
-  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++)
-    pthread_mutex_destroy (&device->block_locks[i].lock);
-  pthread_mutex_destroy (&device->compact_lock);
+  destroy_locks (device);
   arena_destroy (&device->arena);
   table_destroy (&device->table);
   codec_destroy (&device->codecs[0]);
@@ -361,13 +377,24 @@ device_get_stats (struct device *device, struct stats_snapshot *sum)
 void
 device_quiesce_begin (struct device *device)
 {
-  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++)
-    pthread_mutex_lock (&device->block_locks[i].lock);
+  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++) {
+    struct block_lock *lock = &device->block_locks[i];
+
+    pthread_mutex_lock (&lock->lock);
+    lock->quiesced = true;
+    pthread_mutex_unlock (&lock->lock);
+  }
 }
 
 void
 device_quiesce_end (struct device *device)
 {
-  for (unsigned i = NR_BLOCK_LOCKS; i-- > 0; )
-    pthread_mutex_unlock (&device->block_locks[i].lock);
+  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++) {
+    struct block_lock *lock = &device->block_locks[i];
+
+    pthread_mutex_lock (&lock->lock);
+    lock->quiesced = false;
+    pthread_cond_broadcast (&lock->resumed);
+    pthread_mutex_unlock (&lock->lock);
+  }
 }

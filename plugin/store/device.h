@@ -2,9 +2,9 @@
 /* A device: one compressed disk.  Byte ranges come in here and go on as blocks.
  *
  * Lock order, outermost first.  A thread takes them in this order and holds at
- * most one of each kind, but for device_quiesce_begin, which takes all block
- * locks in ascending order:
- *   compact_lock   one compaction at a time (policy/compact.c)
+ * most one of each kind:
+ *   state lock     one pass over the whole device at a time: a compaction, a
+ *                  recount; requests do not take it
  *   block lock     a block's read-modify-write, its publish, and reads of its
  *                  object; striped over the block numbers
  *   stream         a codec's working memory (stream.h)
@@ -32,7 +32,7 @@
 #include "table.h"
 
 /* Enough that 16 threads seldom meet (a write holds one for some microseconds,
- * so 16 random ones collide with probability 16/256 each), and 32 KiB. */
+ * so 16 random ones collide with probability 16/256 each), and 48 KiB. */
 #define NR_BLOCK_LOCKS 256u
 
 /* A block number has 32 bits where an object notes its owner. */
@@ -40,6 +40,8 @@
 
 struct block_lock {
   pthread_mutex_t lock;
+  bool quiesced;                /* guarded by lock */
+  pthread_cond_t resumed;       /* quiesced is false again */
   struct stats stats;           /* of the blocks it guards */
 } __attribute__ ((aligned (64)));
 
@@ -59,7 +61,7 @@ struct device {
 
   struct block_lock block_locks[NR_BLOCK_LOCKS];
 
-  pthread_mutex_t compact_lock;
+  pthread_mutex_t state_lock;
   _Atomic uint64_t pages_compacted;
 };
 
@@ -118,7 +120,11 @@ device_block_lock (struct device *device, uint64_t block)
 static inline void
 device_lock_block (struct device *device, uint64_t block)
 {
-  pthread_mutex_lock (&device_block_lock (device, block)->lock);
+  struct block_lock *lock = device_block_lock (device, block);
+
+  pthread_mutex_lock (&lock->lock);
+  while (__builtin_expect (lock->quiesced, false))
+    pthread_cond_wait (&lock->resumed, &lock->lock);
 }
 
 static inline void
@@ -133,7 +139,10 @@ device_stats (struct device *device, uint64_t block)
   return &device_block_lock (device, block)->stats;
 }
 
-/* Keep all requests out, and let them in again. */
+/* Wait until no request holds a block, and keep blocks locked for everybody
+ * until the end.  Under the state lock; no lock is held in between, so whoever
+ * quiesces may look at everything.  Reads of empty and same-filled blocks take no
+ * lock and go on. */
 void device_quiesce_begin (struct device *device);
 void device_quiesce_end (struct device *device);
 

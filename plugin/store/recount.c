@@ -116,7 +116,7 @@ recount_device (struct device *device)
   struct recount recount = { .nr_objects = 0 };
   bool ok;
 
-  pthread_mutex_lock (&device->compact_lock);
+  pthread_mutex_lock (&device->state_lock);
   device_quiesce_begin (device);
   ok = check_slots (device, &recount);
   ok &= recount.nr_objects == arena_nr_live (&device->arena);
@@ -125,6 +125,6 @@ recount_device (struct device *device)
   ok &= arena_check (&device->arena);
   ok &= check_budget (device);
   device_quiesce_end (device);
-  pthread_mutex_unlock (&device->compact_lock);
+  pthread_mutex_unlock (&device->state_lock);
   return ok;
 }

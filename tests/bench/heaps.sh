@@ -135,7 +135,9 @@ start () {
             run "$1" node --max-old-space-size=8192 "$here/heaps/heap.js" ;;
         java)
             list_files txt xml html properties h > "$dir/$1.list"
-            run "$1" java "-Xmx${share_mib}m" -XX:+UseSerialGC \
+            # The program keeps to its share by what is resident; at a limit
+            # of Java's own it would end.
+            run "$1" java "-Xmx$((share_mib + 256))m" -XX:+UseSerialGC \
                 "$here/heaps/Heap.java" ;;
     esac
 }

@@ -103,12 +103,12 @@ public class Heap {
   public static void main (String[] args) throws IOException {
     long limitBytes = Long.parseLong (args[0]) << 20;
     List<String> paths = Files.readAllLines (Path.of (args[1]));
-    classNames ().forEach (Heap::loadClass);
-    for (String path : paths) {
-      if (residentBytes () >= limitBytes)
-        break;
-      loadFile (Path.of (path));
-    }
+    for (String name : classNames ())
+      if (residentBytes () < limitBytes / 2)
+        loadClass (name);
+    for (String path : paths)
+      if (residentBytes () < limitBytes)
+        loadFile (Path.of (path));
     System.out.println ("READY");
     while (System.in.read () >= 0)
       ;
