@@ -2,6 +2,7 @@
 /* Compaction; see compact.h. */
 #include <config.h>
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "../store/block.h"
@@ -19,16 +20,17 @@ move (struct device *device, const struct arena_object *object, bool anywhere)
   return moved;
 }
 
-/* Empty one zspage into the others.  An object that does not move, since its
- * block changed or memory ran out, stays. */
+/* Empty one zspage into the others, from its end, so that it is dense if they
+ * are full before.  An object that does not move, since its block changed or
+ * memory ran out, stays. */
 static void
 empty_zspage (struct device *device, unsigned class_index, uint32_t number)
 {
   struct arena_object object;
-  unsigned index = 0;
+  unsigned end = UINT_MAX;
 
-  while (arena_next_object (&device->arena, class_index, number, &index,
-                            &object))
+  while (arena_previous_object (&device->arena, class_index, number, &end,
+                                &object))
     move (device, &object, true);
 }
 
@@ -44,8 +46,8 @@ make_dense (struct device *device, unsigned class_index)
       break;
 }
 
-/* Emptying stops making sense when a round frees nothing: writers fill the
- * holes as fast as they are made. */
+/* Each round empties a zspage or fills all others, so there are no more rounds
+ * than zspages, except that writers make holes as fast as they are filled. */
 static void
 compact_class (struct device *device, unsigned class_index)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Compaction: move objects together, so that whole pages become free.
  *
- * Class by class, as zsmalloc does: as long as the other zspages have room, the
- * emptiest one is emptied into the fullest ones.  Then, which zsmalloc cannot,
- * the last zspage with room is made dense: its last objects move into its
+ * Class by class, as zsmalloc does, the emptiest zspage is emptied into the
+ * fullest ones, as long as there are two with room.  Then, which zsmalloc
+ * cannot, the last one with room is made dense: its last objects move into its
  * lowest holes, and the pages behind go back to the system.
  *
  * It runs beside requests.  An object is looked up under its class lock, then

@@ -368,17 +368,6 @@ arena_free (struct arena *arena, uint64_t place, uint32_t size_bytes)
 
 /* Compaction. */
 
-/* Can the class live without the emptiest zspage?  As zsmalloc: there must be
- * more free objects than one zspage has. */
-static bool
-has_room_for_one_less (const struct arena *arena, unsigned class_index)
-{
-  const struct arena_class *class = &arena->classes[class_index];
-  const uint64_t nr_objects = arena->geometry.classes[class_index].nr_objects;
-
-  return class->nr_zspages * nr_objects - class->nr_live >= nr_objects;
-}
-
 uint32_t
 arena_nr_zspages (struct arena *arena, unsigned class_index)
 {
@@ -394,17 +383,20 @@ bool
 arena_isolate (struct arena *arena, unsigned class_index, uint32_t *number)
 {
   struct arena_class *class = &arena->classes[class_index];
-  bool found;
+  uint32_t other;
+  bool isolated = false;
 
   pthread_mutex_lock (&class->lock);
-  found = has_room_for_one_less (arena, class_index) &&
-    find_emptiest (class, number);
-  if (found) {
+  if (find_emptiest (class, number)) {
     group_remove (arena, class, *number);
-    arena->zspages[*number].isolated = true;
+    isolated = find_fullest (class, &other);
+    if (isolated)
+      arena->zspages[*number].isolated = true;
+    else
+      group_insert (arena, class, *number, arena->zspages[*number].group);
   }
   pthread_mutex_unlock (&class->lock);
-  return found;
+  return isolated;
 }
 
 void
@@ -435,19 +427,18 @@ describe_object (const struct arena *arena, const struct zspage_ref *ref,
 }
 
 bool
-arena_next_object (struct arena *arena, unsigned class_index, uint32_t number,
-                   unsigned *index, struct arena_object *object)
+arena_previous_object (struct arena *arena, unsigned class_index,
+                       uint32_t number, unsigned *end,
+                       struct arena_object *object)
 {
   struct arena_class *class = &arena->classes[class_index];
   struct zspage_ref ref = ref_of (arena, number, class_index);
-  unsigned found;
   bool r;
 
   pthread_mutex_lock (&class->lock);
-  found = zspage_next_live (&ref, *index);
-  r = describe_object (arena, &ref, found, object);
+  *end = zspage_last_live (&ref, *end);
+  r = describe_object (arena, &ref, *end, object);
   pthread_mutex_unlock (&class->lock);
-  *index = found + 1;
   return r;
 }
 
@@ -464,7 +455,7 @@ arena_last_object (struct arena *arena, unsigned class_index,
   pthread_mutex_lock (&class->lock);
   if (find_fullest (class, &number)) {
     ref = ref_of (arena, number, class_index);
-    last = zspage_last_live (&ref);
+    last = zspage_last_live (&ref, ref.class->nr_objects);
     if (ref.zspage->nr_live <= last)    /* a hole below it */
       r = describe_object (arena, &ref, last, object);
   }

@@ -93,9 +93,9 @@ struct arena_object {
 
 uint32_t arena_nr_zspages (struct arena *arena, unsigned class_index);
 
-/* Take the emptiest zspage of a class out of its group, if the others have room
- * for all its objects.  False: there is none.  Nothing is stored into an
- * isolated zspage until arena_putback. */
+/* Take the emptiest zspage of a class out of its group, if another one has
+ * room.  False: there is none.  Nothing is stored into an isolated zspage until
+ * arena_putback. */
 bool arena_isolate (struct arena *arena, unsigned class_index,
                     uint32_t *number);
 
@@ -103,11 +103,11 @@ bool arena_isolate (struct arena *arena, unsigned class_index,
 void arena_putback (struct arena *arena, unsigned class_index,
                     uint32_t number);
 
-/* The first live object of an isolated zspage at or above *index, which is set
- * behind it.  False: there is none left. */
-bool arena_next_object (struct arena *arena, unsigned class_index,
-                        uint32_t number, unsigned *index,
-                        struct arena_object *object);
+/* The last live object of an isolated zspage below *end, which is set to its
+ * index; UINT_MAX to begin.  False: there is none left. */
+bool arena_previous_object (struct arena *arena, unsigned class_index,
+                            uint32_t number, unsigned *end,
+                            struct arena_object *object);
 
 /* The last object of the fullest zspage with room, if a free object lies below
  * it.  False: the class is dense. */

@@ -305,15 +305,9 @@ zspage_owner (const struct zspage_ref *ref, unsigned index)
 }
 
 unsigned
-zspage_next_live (const struct zspage_ref *ref, unsigned index)
+zspage_last_live (const struct zspage_ref *ref, unsigned end)
 {
-  return bit_find (live_bits (ref), true, index, ref->class->nr_objects);
-}
-
-unsigned
-zspage_last_live (const struct zspage_ref *ref)
-{
-  unsigned i = ref->class->nr_objects;
+  unsigned i = end < ref->class->nr_objects ? end : ref->class->nr_objects;
 
   while (i > 0)
     if (bit_get (live_bits (ref), --i))

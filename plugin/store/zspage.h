@@ -65,10 +65,8 @@ void zspage_release_spare (struct zspage_ref *ref, struct budget *budget);
 bool zspage_is_live (const struct zspage_ref *ref, unsigned index);
 uint32_t zspage_owner (const struct zspage_ref *ref, unsigned index);
 
-/* The first live object at or above index, the last live one at all;
- * nr_objects if there is none. */
-unsigned zspage_next_live (const struct zspage_ref *ref, unsigned index);
-unsigned zspage_last_live (const struct zspage_ref *ref);
+/* The last live object below end; nr_objects if there is none. */
+unsigned zspage_last_live (const struct zspage_ref *ref, unsigned end);
 
 static inline char *
 zspage_object (const struct zspage_ref *ref, unsigned index)
