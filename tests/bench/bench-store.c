@@ -356,7 +356,8 @@ prepare_bare (void)
                  MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
   packed_bytes = calloc (nr_blocks, sizeof *packed_bytes);
   if (packed == MAP_FAILED || !packed_bytes ||
-      codec_init (&codec, export->algorithm, block_bytes, &export->params) == -1)
+      codec_init (&codec, export->algorithm, block_bytes,
+                  &export->params) == -1)
     die ("cannot prepare the bare codec");
   if (codec.streams.nr_streams < options.nr_threads)
     die ("%u threads, but only %u processors", options.nr_threads,
@@ -505,11 +506,13 @@ print_json (const struct memory *filled, const struct memory *overwritten,
           nr_blocks, block_bytes, codec.ops->name, codec.level,
           export->params.dict_bytes, options.nr_threads);
   printf ("  \"bare_write_us\": %.3f, \"fill_us\": %.3f, \"write_us\": %.3f, "
-          "\"bare_read_us\": %.3f, \"read_us\": %.3f, \"overwrite_us\": %.3f,\n",
+          "\"bare_read_us\": %.3f, \"read_us\": %.3f, "
+          "\"overwrite_us\": %.3f,\n",
           us_per_block (best_s[BARE_WRITE]), us_per_block (best_s[FILL]),
           us_per_block (best_s[WRITE]), us_per_block (best_s[BARE_READ]),
           us_per_block (best_s[READ]), us_per_block (best_s[OVERWRITE]));
-  printf ("  \"fill_ratio\": %.4f, \"write_ratio\": %.4f, \"read_ratio\": %.4f,\n",
+  printf ("  \"fill_ratio\": %.4f, \"write_ratio\": %.4f, "
+          "\"read_ratio\": %.4f,\n",
           best_s[FILL] / best_s[BARE_WRITE],
           best_s[WRITE] / best_s[BARE_WRITE],
           best_s[READ] / best_s[BARE_READ]);
