@@ -168,7 +168,7 @@ zram_export_description (void *handle)
   const struct device *device = handle;
 
   return nbdkit_printf_intern ("compressed RAM disk, %s, blocks of %" PRIu32
-                               " bytes", device->codecs[0].ops->name,
+                               " bytes", codec_set_at (&device->codecs, 0)->ops->name,
                                device->block_bytes);
 }
 

@@ -32,14 +32,18 @@ account (struct device *device, uint64_t block, slot_t slot, int times)
   static const enum stat_id by_kind[] = {
     [SLOT_SAME] = STAT_SAME_BLOCKS, [SLOT_WIDE] = STAT_SAME_BLOCKS,
     [SLOT_PACKED] = STAT_PACKED_BLOCKS, [SLOT_HUGE] = STAT_HUGE_BLOCKS,
+    [SLOT_BACKED] = STAT_BACKED_BLOCKS,
   };
   struct stats *stats = device_stats (device, block);
 
   if (slot_kind (slot) == SLOT_EMPTY)
     return;
-  stats_add (stats, by_kind[slot_kind (slot)], times);
+  stats_add_locked (stats, by_kind[slot_kind (slot)], times);
   if (slot_owns_object (slot))
-    stats_add (stats, STAT_OBJECT_BYTES, times * (int) slot_size_bytes (slot));
+    stats_add_locked (stats, STAT_OBJECT_BYTES,
+                      times * (int) slot_size_bytes (slot));
+  if (slot_is_compressed (slot, device->block_bytes))
+    stats_add_locked (stats, STAT_CODEC_BLOCKS + slot_codec (slot), times);
 }
 
 /* The commit.  The slot was prepared. */
@@ -57,14 +61,15 @@ publish (struct device *device, uint64_t block, slot_t slot)
 /* Put an object into the arena and make the slot that names it. */
 static int
 store_object (struct device *device, uint64_t block, enum slot_kind kind,
-              const void *object, uint32_t size_bytes, slot_t *slot)
+              unsigned codec, const void *object, uint32_t size_bytes,
+              slot_t *slot)
 {
   uint64_t place;
 
   *slot = 0;
   if (arena_store (&device->arena, block, object, size_bytes, &place) == -1)
     return -1;
-  *slot = slot_of_object (kind, 0, size_bytes, place);
+  *slot = slot_of_object (kind, codec, size_bytes, place);
   return 0;
 }
 
@@ -73,7 +78,7 @@ store_same (struct device *device, uint64_t block, uint64_t word, slot_t *slot)
 {
   if (slot_of_word (word, slot))
     return 0;
-  return store_object (device, block, SLOT_WIDE, &word, sizeof word, slot);
+  return store_object (device, block, SLOT_WIDE, 0, &word, sizeof word, slot);
 }
 
 /* Compress with the primary algorithm, or keep the data as it is. */
@@ -81,7 +86,8 @@ static int
 store_compressed (struct device *device, uint64_t block, const void *data,
                   slot_t *slot)
 {
-  struct codec *codec = &device->codecs[0];
+  const unsigned id = device->codecs.ids[0];
+  struct codec *codec = device->codecs.codecs[id];
   struct stream *stream = stream_get (&codec->streams);
   const int size = codec_compress (codec, stream, data,
                                    device->packed_bytes_max);
@@ -89,13 +95,14 @@ store_compressed (struct device *device, uint64_t block, const void *data,
 
   *slot = 0;
   if (size > 0)
-    r = store_object (device, block, SLOT_PACKED, stream->object, size, slot);
+    r = store_object (device, block, SLOT_PACKED, id, stream->object, size,
+                      slot);
   else if (size == 0)
-    r = store_object (device, block, SLOT_HUGE, data, device->block_bytes,
+    r = store_object (device, block, SLOT_HUGE, 0, data, device->block_bytes,
                       slot);
   stream_put (stream);
   if (r == 0 && size == 0)
-    stats_add (device_stats (device, block), STAT_HUGE_SINCE, 1);
+    stats_add_locked (device_stats (device, block), STAT_HUGE_SINCE, 1);
   return r;
 }
 
@@ -115,7 +122,7 @@ block_store (struct device *device, uint64_t block, const void *data)
 {
   slot_t slot;
 
-  stats_add (device_stats (device, block), STAT_WRITES, 1);
+  stats_add_locked (device_stats (device, block), STAT_WRITES, 1);
   if (table_prepare (&device->table, block) == 0) {
     if (store_data (device, block, data, &slot) == 0) {
       publish (device, block, slot);
@@ -123,7 +130,7 @@ block_store (struct device *device, uint64_t block, const void *data)
     }
     table_unprepare (&device->table, block);
   }
-  stats_add (device_stats (device, block), STAT_FAILED_WRITES, 1);
+  stats_add_locked (device_stats (device, block), STAT_FAILED_WRITES, 1);
   return fail (device, block, "store it");
 }
 
@@ -134,7 +141,7 @@ block_zero (struct device *device, uint64_t block)
 
   slot_of_word (0, &zeroes);
   if (table_prepare (&device->table, block) == -1) {
-    stats_add (device_stats (device, block), STAT_FAILED_WRITES, 1);
+    stats_add_locked (device_stats (device, block), STAT_FAILED_WRITES, 1);
     return fail (device, block, "zero it");
   }
   publish (device, block, zeroes);
@@ -146,7 +153,7 @@ block_clear (struct device *device, uint64_t block)
 {
   if (table_peek (&device->table, block) == 0)
     return;
-  stats_add (device_stats (device, block), STAT_NOTIFY_FREE, 1);
+  stats_add_locked (device_stats (device, block), STAT_NOTIFY_FREE, 1);
   publish (device, block, 0);
 }
 
@@ -181,10 +188,10 @@ load_packed (struct device *device, uint64_t block, slot_t slot, void *data)
 {
   const void *object = arena_load (&device->arena, slot_place (slot));
 
-  if (codec_decompress (&device->codecs[slot_priority (slot)], object,
+  if (codec_decompress (device->codecs.codecs[slot_codec (slot)], object,
                         slot_size_bytes (slot), data) == 0)
     return 0;
-  stats_add (device_stats (device, block), STAT_FAILED_READS, 1);
+  stats_add_locked (device_stats (device, block), STAT_FAILED_READS, 1);
   return fail (device, block, "read it");
 }
 

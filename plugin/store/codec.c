@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec.h"
@@ -74,6 +75,7 @@ prepare (struct codec *codec, const struct codec_params *params)
   }
   if (params->level != CODEC_LEVEL_DEFAULT)
     codec->level = params->level;
+  codec->dict_bytes = params->dict ? params->dict_bytes : 0;
   if (codec->ops->prepare && codec->ops->prepare (codec, params) == -1) {
     report_error ("%s: cannot use this dictionary: %m", codec->ops->name);
     return -1;
@@ -106,6 +108,28 @@ codec_destroy (struct codec *codec)
   stream_pool_destroy (&codec->streams, codec);
   if (codec->ops->unprepare)
     codec->ops->unprepare (codec);
+}
+
+struct codec *
+codec_new (const struct codec_ops *ops, uint32_t block_bytes,
+           const struct codec_params *params)
+{
+  struct codec *codec = malloc (sizeof *codec);
+
+  if (!codec)
+    report_error ("%s: %m", ops->name);
+  else if (codec_init (codec, ops, block_bytes, params) == -1) {
+    free (codec);
+    codec = NULL;
+  }
+  return codec;
+}
+
+void
+codec_delete (struct codec *codec)
+{
+  codec_destroy (codec);
+  free (codec);
 }
 
 size_t

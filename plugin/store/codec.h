@@ -60,6 +60,7 @@ struct codec {
   const struct codec_ops *ops;
   uint32_t block_bytes;
   int level;
+  size_t dict_bytes;            /* 0: without a dictionary */
   void *shared;                 /* what ops->prepare made */
   size_t shared_bytes;
   struct stream_pool streams;
@@ -81,6 +82,11 @@ const char *codec_check_params (const struct codec_ops *ops,
 int codec_init (struct codec *codec, const struct codec_ops *ops,
                 uint32_t block_bytes, const struct codec_params *params);
 void codec_destroy (struct codec *codec);
+
+/* The same on the heap.  NULL: a message was given, errno is set. */
+struct codec *codec_new (const struct codec_ops *ops, uint32_t block_bytes,
+                         const struct codec_params *params);
+void codec_delete (struct codec *codec);
 
 /* The memory it holds, contexts, buffers and dictionaries. */
 size_t codec_held_bytes (const struct codec *codec);

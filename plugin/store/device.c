@@ -24,8 +24,14 @@ packed_bytes_max (uint32_t block_bytes)
 static int
 init_codec (struct device *device, const struct device_params *params)
 {
-  return codec_init (&device->codecs[0], params->algorithm, params->block_bytes,
-                     params->codec_params);
+  struct codec *codec = codec_new (params->algorithm, params->block_bytes,
+                                   params->codec_params);
+
+  codec_set_init (&device->codecs);
+  if (!codec)
+    return -1;
+  codec_set_put (&device->codecs, 0, 0, codec);
+  return 0;
 }
 
 static int
@@ -44,7 +50,8 @@ init_store (struct device *device)
 static int
 init_budget (struct device *device, uint64_t limit_bytes)
 {
-  device->fixed_bytes = sizeof *device + codec_held_bytes (&device->codecs[0]);
+  device->fixed_bytes = sizeof *device +
+    codec_set_held_bytes (&device->codecs);
   budget_take (&device->budget, device->fixed_bytes);
   if (limit_bytes != 0 && limit_bytes <= device->fixed_bytes) {
     report_error ("%s: a memory limit of %" PRIu64 " bytes is too low, "
@@ -112,7 +119,7 @@ init (struct device *device, const struct device_params *params)
   return 0;
 
  err2:
-  codec_destroy (&device->codecs[0]);
+  codec_set_destroy (&device->codecs);
  err1:
   free (device->name);
   return -1;
@@ -141,7 +148,7 @@ device_destroy (struct device *device)
   destroy_locks (device);
   arena_destroy (&device->arena);
   table_destroy (&device->table);
-  codec_destroy (&device->codecs[0]);
+  codec_set_destroy (&device->codecs);
   free (device->name);
   free (device);
 }

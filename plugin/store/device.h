@@ -27,7 +27,7 @@
 
 #include "arena.h"
 #include "budget.h"
-#include "codec.h"
+#include "codec_set.h"
 #include "stats.h"
 #include "table.h"
 
@@ -57,7 +57,7 @@ struct device {
   uint64_t fixed_bytes;         /* of the budget: held even when empty */
   struct table table;
   struct arena arena;
-  struct codec codecs[NR_PRIORITIES];   /* by priority; ops NULL: none */
+  struct codec_set codecs;
 
   struct block_lock block_locks[NR_BLOCK_LOCKS];
 

@@ -59,6 +59,8 @@ check_slot (struct device *device, uint64_t block, struct recount *recount)
                   device->name, block, slot);
     return false;
   }
+  if (slot_is_compressed (slot, device->block_bytes))
+    values[STAT_CODEC_BLOCKS + slot_codec (slot)]++;
   values[STAT_OBJECT_BYTES] += slot_size_bytes (slot);
   recount->nr_objects++;
   return check_object (device, block, slot);
@@ -85,7 +87,7 @@ check_stats (struct device *device, const struct recount *recount)
   bool ok = true;
 
   device_get_stats (device, &noted);
-  for (unsigned i = 0; i <= STAT_OBJECT_BYTES; i++)
+  for (unsigned i = 0; i <= STAT_CODEC_BLOCKS_LAST; i++)
     if (noted.values[i] != recount->sums.values[i]) {
       report_error ("%s: %s: %" PRId64 " counted, %" PRId64 " noted",
                     device->name, stats_name (i), recount->sums.values[i],

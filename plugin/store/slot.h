@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A slot: the 8 bytes that say where a block's content is.
  *
- *   63    62                       23 22         7 6   5 4   3 2   0
- *   +----+---------------------------+------------+-----+-----+-----+
- *   |  0 | place, in units of 16 B   | size - 1   |flags|prio |kind | an object
- *   +----+---------------------------+------------+-----+-----+-----+
- *   |      59 bits of the fill word, packed as mode says |mode |kind | SAME
- *   +----------------------------------------------------+-----+-----+
+ *   63                       24 23         8 7   6 5     3 2    0
+ *   +--------------------------+------------+-----+-------+------+
+ *   | place, in units of 16 B  | size - 1   |flags| codec | kind | an object
+ *   +--------------------------+------------+-----+---+---+------+
+ *   |   59 bits of the fill word, packed as mode says |mode| kind | SAME
+ *   +-------------------------------------------------+----+------+
  *
  * All-zero is EMPTY, so an untouched table is an empty disk.  Kinds exclude
  * each other, flags combine.  40 bits of place reach 16 TiB of arena; 16 bits
  * of size reach the largest block.
+ *
+ * The codec is a number of its own, not a priority, since a priority's
+ * algorithm can change while objects of the old one are still there
+ * (codec_set.h).
  *
  * A fill word of 64 bits does not fit beside its kind.  Three modes catch the
  * words that memory is really filled with: small positive and negative numbers
@@ -60,42 +64,63 @@ slot_owns_object (slot_t slot)
 /* For kinds that own an object.  place is in units of 16 bytes, below 2^40;
  * size_bytes is 1..65536. */
 static inline slot_t
-slot_of_object (enum slot_kind kind, unsigned priority, unsigned size_bytes,
+slot_of_object (enum slot_kind kind, unsigned codec, unsigned size_bytes,
                 uint64_t place)
 {
-  return (slot_t) kind | (slot_t) priority << 3 |
-    (slot_t) (size_bytes - 1) << 7 | place << 23;
+  return (slot_t) kind | (slot_t) codec << 3 |
+    (slot_t) (size_bytes - 1) << 8 | place << 24;
 }
 
+/* Which of the device's codecs wrote the object; PACKED and BACKED. */
 static inline unsigned
-slot_priority (slot_t slot)
+slot_codec (slot_t slot)
 {
-  return slot >> 3 & 3;
+  return slot >> 3 & 7;
 }
 
 static inline unsigned
 slot_flags (slot_t slot)
 {
-  return slot >> 5 & 3;
+  return slot >> 6 & 3;
+}
+
+static inline slot_t
+slot_with_flag (slot_t slot, enum slot_flag flag)
+{
+  return slot | (slot_t) flag << 6;
+}
+
+static inline slot_t
+slot_without_flag (slot_t slot, enum slot_flag flag)
+{
+  return slot & ~((slot_t) flag << 6);
 }
 
 static inline unsigned
 slot_size_bytes (slot_t slot)
 {
-  return (slot >> 7 & 0xffff) + 1;
+  return (slot >> 8 & 0xffff) + 1;
+}
+
+/* Did a codec write its object?  One as long as the block is kept as it is. */
+static inline bool
+slot_is_compressed (slot_t slot, uint32_t block_bytes)
+{
+  return slot_kind (slot) == SLOT_PACKED ||
+    (slot_kind (slot) == SLOT_BACKED && slot_size_bytes (slot) < block_bytes);
 }
 
 static inline uint64_t
 slot_place (slot_t slot)
 {
-  return slot >> 23 & (((uint64_t) 1 << SLOT_PLACE_BITS) - 1);
+  return slot >> 24;
 }
 
 /* The slot of the same object at another place. */
 static inline slot_t
 slot_at_place (slot_t slot, uint64_t place)
 {
-  return (slot & (((slot_t) 1 << 23) - 1)) | place << 23;
+  return (slot & (((slot_t) 1 << 24) - 1)) | place << 24;
 }
 
 enum slot_mode { SLOT_SIGNED = 0, SLOT_HALVES = 1, SLOT_HIGH = 2 };

@@ -12,12 +12,17 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "codec_set.h"
+
 enum stat_id {
   /* What is stored now. */
   STAT_SAME_BLOCKS,             /* same-filled, WIDE ones too */
   STAT_PACKED_BLOCKS,
   STAT_HUGE_BLOCKS,
-  STAT_OBJECT_BYTES,            /* exact sizes of all objects */
+  STAT_BACKED_BLOCKS,
+  STAT_OBJECT_BYTES,            /* exact sizes of all objects in the arena */
+  STAT_CODEC_BLOCKS,            /* compressed by codec 0, wherever they are */
+  STAT_CODEC_BLOCKS_LAST = STAT_CODEC_BLOCKS + NR_CODECS - 1,
   /* What happened so far. */
   STAT_HUGE_SINCE,
   STAT_READS,                   /* blocks, also those touched in part */
@@ -42,6 +47,17 @@ stats_add (struct stats *stats, enum stat_id stat, int64_t value)
 {
   atomic_fetch_add_explicit (&stats->values[stat], value,
                              memory_order_relaxed);
+}
+
+/* The same for whoever holds the block lock that these counters lie beside,
+ * when all others who write this counter hold it too: no locked instruction. */
+static inline void
+stats_add_locked (struct stats *stats, enum stat_id stat, int64_t value)
+{
+  atomic_store_explicit (&stats->values[stat],
+                         atomic_load_explicit (&stats->values[stat],
+                                               memory_order_relaxed) + value,
+                         memory_order_relaxed);
 }
 
 /* sum += stats */
