@@ -52,6 +52,8 @@ publish (struct device *device, uint64_t block, slot_t slot)
 {
   const slot_t old = table_publish (&device->table, block, slot);
 
+  if (slot != 0)
+    table_touch (&device->table, block, age_stamp (age_now_s ()));
   account (device, block, slot, 1);
   account (device, block, old, -1);
   if (slot_owns_object (old))
@@ -209,11 +211,10 @@ load_packed_part (struct device *device, uint64_t block, slot_t slot,
   return 0;
 }
 
-int
-block_load_part (struct device *device, uint64_t block, uint32_t from_byte,
-                 uint32_t bytes, void *data)
+static int
+load_slot (struct device *device, uint64_t block, slot_t slot,
+           uint32_t from_byte, uint32_t bytes, void *data)
 {
-  const slot_t slot = table_peek (&device->table, block);
 
   switch (slot_kind (slot)) {
   case SLOT_EMPTY:
@@ -234,6 +235,27 @@ block_load_part (struct device *device, uint64_t block, uint32_t from_byte,
     errno = EIO;
     return fail (device, block, "read it");
   }
+}
+
+/* Used just now: neither idle nor chosen any more. */
+static void
+touch (struct device *device, uint64_t block, slot_t slot)
+{
+  if (slot_has_flag (slot, SLOT_CHOSEN))
+    table_publish (&device->table, block,
+                   slot_without_flag (slot, SLOT_CHOSEN));
+  if (slot != 0)
+    table_touch (&device->table, block, age_stamp (age_now_s ()));
+}
+
+int
+block_load_part (struct device *device, uint64_t block, uint32_t from_byte,
+                 uint32_t bytes, void *data)
+{
+  const slot_t slot = table_peek (&device->table, block);
+
+  touch (device, block, slot);
+  return load_slot (device, block, slot, from_byte, bytes, data);
 }
 
 int

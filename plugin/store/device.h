@@ -36,7 +36,7 @@
 #define NR_BLOCK_LOCKS 256u
 
 /* A block number has 32 bits where an object notes its owner. */
-#define NR_BLOCKS_MAX ((uint64_t) 1 << 32)
+#define NR_BLOCKS_MAX NR_SLOTS_MAX
 
 struct block_lock {
   pthread_mutex_t lock;

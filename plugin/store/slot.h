@@ -78,10 +78,18 @@ slot_codec (slot_t slot)
   return slot >> 3 & 7;
 }
 
+/* For kinds that own an object, and BACKED. */
 static inline unsigned
 slot_flags (slot_t slot)
 {
   return slot >> 6 & 3;
+}
+
+/* Any slot: the bits of a fill word are no flags. */
+static inline bool
+slot_has_flag (slot_t slot, enum slot_flag flag)
+{
+  return slot_kind (slot) >= SLOT_WIDE && (slot_flags (slot) & flag);
 }
 
 static inline slot_t

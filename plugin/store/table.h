@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table: all slots of a device, the truth about where blocks are.
  *
- * One atomic store of 8 bytes commits a block.  The table is mapped lazily, and
- * a page of it (512 slots, 2 MiB of disk at 4 KiB blocks) that holds only empty
- * slots goes back to the system: an untouched terabyte costs nothing, and
- * neither does a trimmed one.
+ * One atomic store of 8 bytes commits a block.  The table is a sparse array: a
+ * page of it (512 slots, 2 MiB of disk at 4 KiB blocks) that holds only empty
+ * slots goes back to the system, so an untouched terabyte costs nothing, and
+ * neither does a trimmed one.  Ages (age.h) lie in an array of their own, since
+ * they are not part of the truth: a lost age loses no data.
  *
  * Invariants; tests cite the numbers, recount_device verifies 2, 3, 5, 6
  * and 7.
@@ -35,21 +36,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "age.h"
 #include "budget.h"
 #include "slot.h"
+#include "sparse.h"
 
 #define SLOTS_IN_PAGE_SHIFT 9           /* 4096 / 8 */
 #define SLOTS_IN_PAGE ((uint64_t) 1 << SLOTS_IN_PAGE_SHIFT)
+#define AGES_IN_PAGE_SHIFT 11           /* 4096 / 2 */
+
+/* As many as an object's owner can name, so that a disk can grow under its
+ * clients; 40 GiB of address space. */
+#define NR_SLOTS_MAX ((uint64_t) 1 << 32)
 
 struct table {
-  _Atomic slot_t *slots;
-  _Atomic uint16_t *use_counts;         /* for each page of slots */
-  uint64_t nr_slots;
-  struct budget *budget;
+  struct sparse slots;
+  struct sparse ages;
+  uint64_t nr_slots;            /* of the disk as it is now */
 };
 
-/* Reserve address space for nr_slots empty slots.  The budget outlives the
- * table.  -1: a message was given, nothing is held. */
+/* Reserve address space, all slots are empty.  The budget outlives the table.
+ * -1: a message was given, nothing is held. */
 int table_init (struct table *table, uint64_t nr_slots, struct budget *budget);
 void table_destroy (struct table *table);
 
@@ -58,8 +65,13 @@ void table_destroy (struct table *table);
 static inline bool
 table_page_is_empty (const struct table *table, uint64_t block)
 {
-  return atomic_load_explicit (&table->use_counts[block >> SLOTS_IN_PAGE_SHIFT],
-                               memory_order_acquire) == 0;
+  return !sparse_is_present (&table->slots, block >> SLOTS_IN_PAGE_SHIFT);
+}
+
+static inline _Atomic slot_t *
+table_slot (const struct table *table, uint64_t block)
+{
+  return (_Atomic slot_t *) table->slots.start + block;
 }
 
 /* The slot now.  Without the block's lock it can be late, never torn.  A page
@@ -69,7 +81,27 @@ table_peek (const struct table *table, uint64_t block)
 {
   if (table_page_is_empty (table, block))
     return 0;
-  return atomic_load_explicit (&table->slots[block], memory_order_acquire);
+  return atomic_load_explicit (table_slot (table, block),
+                               memory_order_acquire);
+}
+
+/* When a block whose slot is not empty was used last.  Ages are written under
+ * the block's lock, and read without it: they can be late. */
+static inline _Atomic age_t *
+table_age (const struct table *table, uint64_t block)
+{
+  return (_Atomic age_t *) table->ages.start + block;
+}
+
+/* The slot is not empty.  A cache line that would not change is not written
+ * to. */
+static inline void
+table_touch (struct table *table, uint64_t block, age_t age)
+{
+  _Atomic age_t *noted = table_age (table, block);
+
+  if (atomic_load_explicit (noted, memory_order_relaxed) != age)
+    atomic_store_explicit (noted, age, memory_order_relaxed);
 }
 
 /* The first block of the next page of slots. */
@@ -91,7 +123,7 @@ void table_unprepare (struct table *table, uint64_t block);
  * fail. */
 slot_t table_publish (struct table *table, uint64_t block, slot_t slot);
 
-/* Bytes held: pages with a user, and their counts. */
+/* Bytes held: pages with a user, and their counts.  No request is in flight. */
 uint64_t table_held_bytes (const struct table *table);
 
 /* The use counts are what a recount says.  No request is in flight. */

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Sparse arrays; see sparse.h. */
+#include <config.h>
+
+#include <errno.h>
+#include <sched.h>
+
+#include "sparse.h"
+
+/* No count reaches it: a page has 4096 bytes, and as many users at the most. */
+#define CHANGING UINT16_MAX
+
+int
+sparse_init (struct sparse *sparse, uint64_t nr_pages, struct budget *budget)
+{
+  sparse->nr_pages = nr_pages;
+  sparse->budget = budget;
+  sparse->use_counts = NULL;
+  sparse->start = pages_reserve (nr_pages << PAGE_SHIFT);
+  if (!sparse->start)
+    return -1;
+  sparse->use_counts = pages_reserve (nr_pages * sizeof (uint16_t));
+  if (sparse->use_counts)
+    return 0;
+  pages_unreserve (sparse->start, nr_pages << PAGE_SHIFT);
+  return -1;
+}
+
+void
+sparse_destroy (struct sparse *sparse)
+{
+  pages_unreserve (sparse->use_counts, sparse->nr_pages * sizeof (uint16_t));
+  pages_unreserve (sparse->start, sparse->nr_pages << PAGE_SHIFT);
+}
+
+/* The count was 0 and is CHANGING: the page is ours alone. */
+static int
+hold_page (struct sparse *sparse, uint64_t page)
+{
+  if (budget_take (sparse->budget, SPARSE_PAGE_COST) == -1)
+    return -1;
+  if (pages_commit (sparse_page (sparse, page), PAGE_BYTES) == -1) {
+    budget_give (sparse->budget, SPARSE_PAGE_COST);
+    return -1;
+  }
+  return 0;
+}
+
+static int
+hold_first (struct sparse *sparse, uint64_t page)
+{
+  const int r = hold_page (sparse, page);
+  const int saved_errno = errno;
+
+  atomic_store_explicit (&sparse->use_counts[page], r == 0 ? 1 : 0,
+                         memory_order_release);
+  errno = saved_errno;
+  return r;
+}
+
+int
+sparse_get (struct sparse *sparse, uint64_t page)
+{
+  _Atomic uint16_t *count = &sparse->use_counts[page];
+  uint16_t users = atomic_load_explicit (count, memory_order_relaxed);
+
+  for (;;) {
+    if (users == CHANGING) {
+      sched_yield ();
+      users = atomic_load_explicit (count, memory_order_relaxed);
+    }
+    else if (users == 0) {
+      if (atomic_compare_exchange_weak (count, &users, CHANGING))
+        return hold_first (sparse, page);
+    }
+    else if (atomic_compare_exchange_weak (count, &users, users + 1))
+      return 0;
+  }
+}
+
+/* Where the system keeps the page nevertheless it keeps its content, too. */
+static void
+release_page (struct sparse *sparse, uint64_t page)
+{
+  pages_release (sparse_page (sparse, page), PAGE_BYTES);
+  budget_give (sparse->budget, SPARSE_PAGE_COST);
+}
+
+void
+sparse_put (struct sparse *sparse, uint64_t page)
+{
+  _Atomic uint16_t *count = &sparse->use_counts[page];
+  uint16_t users = atomic_load_explicit (count, memory_order_relaxed);
+
+  while (!atomic_compare_exchange_weak (count, &users,
+                                        users == 1 ? CHANGING : users - 1))
+    continue;
+  if (users == 1) {
+    release_page (sparse, page);
+    atomic_store_explicit (count, 0, memory_order_release);
+  }
+}
+
+uint64_t
+sparse_held_bytes (const struct sparse *sparse, uint64_t nr_pages)
+{
+  uint64_t held = 0;
+
+  for (uint64_t page = 0; page < nr_pages; page++)
+    if (sparse_is_present (sparse, page))
+      held += SPARSE_PAGE_COST;
+  return held;
+}
