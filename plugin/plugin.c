@@ -235,8 +235,7 @@ zram_flush (void *handle, uint32_t flags)
 static int
 zram_trim (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
-  device_trim (handle, count, offset);
-  return 0;
+  return device_trim (handle, count, offset);
 }
 
 /* Always fast: a table edit, and two blocks at the most to rewrite. */

@@ -96,6 +96,7 @@ arena_init (struct arena *arena, uint32_t block_bytes, uint64_t nr_blocks,
     pages_unreserve (arena->start, arena->reserved_bytes);
     return -1;
   }
+  pthread_rwlock_init (&arena->layout_lock, NULL);
   pthread_mutex_init (&arena->span_lock, NULL);
   for (unsigned i = 0; i < NR_SIZECLASSES; i++)
     pthread_mutex_init (&arena->classes[i].lock, NULL);
@@ -108,8 +109,44 @@ arena_destroy (struct arena *arena)
   for (unsigned i = 0; i < NR_SIZECLASSES; i++)
     pthread_mutex_destroy (&arena->classes[i].lock);
   pthread_mutex_destroy (&arena->span_lock);
+  pthread_rwlock_destroy (&arena->layout_lock);
   pages_unreserve (arena->zspages, arena->descriptors_bytes);
   pages_unreserve (arena->start, arena->reserved_bytes);
+}
+
+static int
+extend (struct arena *arena, uint32_t nr_spans)
+{
+  const size_t bytes = (size_t) nr_spans << arena->geometry.zspage_shift;
+  const size_t descriptors_bytes = nr_spans * sizeof *arena->zspages;
+  void *start;
+
+  start = pages_extend (arena->start, arena->reserved_bytes, bytes);
+  if (!start)
+    return -1;
+  arena->start = start;
+  arena->reserved_bytes = bytes;
+  start = pages_extend (arena->zspages, arena->descriptors_bytes,
+                        descriptors_bytes);
+  if (!start)
+    return -1;
+  arena->zspages = start;
+  arena->descriptors_bytes = descriptors_bytes;
+  arena->nr_spans_max = nr_spans;
+  return 0;
+}
+
+int
+arena_grow (struct arena *arena, uint64_t nr_blocks)
+{
+  const uint32_t nr_spans = nr_spans_for (&arena->geometry, nr_blocks);
+  int r = 0;
+
+  pthread_rwlock_wrlock (&arena->layout_lock);
+  if (nr_spans > arena->nr_spans_max)
+    r = extend (arena, nr_spans);
+  pthread_rwlock_unlock (&arena->layout_lock);
+  return r;
 }
 
 static int
@@ -512,6 +549,28 @@ arena_nr_live (struct arena *arena)
     pthread_mutex_unlock (&arena->classes[i].lock);
   }
   return sum;
+}
+
+void
+arena_get_class_stats (struct arena *arena, unsigned class_index,
+                       struct arena_class_stats *stats)
+{
+  struct arena_class *class = &arena->classes[class_index];
+
+  pthread_rwlock_rdlock (&arena->layout_lock);
+  pthread_mutex_lock (&class->lock);
+  *stats = (struct arena_class_stats) {
+    .size_bytes = arena->geometry.classes[class_index].object_bytes,
+    .nr_objects = arena->geometry.classes[class_index].nr_objects,
+    .nr_zspages = class->nr_zspages, .nr_live = class->nr_live,
+    .nr_held_pages = class->nr_held_pages,
+  };
+  for (unsigned group = 0; group < NR_FULLNESS_GROUPS; group++)
+    for (uint32_t link = class->groups[group]; link;
+         link = arena->zspages[link - 1].next)
+      stats->nr_in_group[group]++;
+  pthread_mutex_unlock (&class->lock);
+  pthread_rwlock_unlock (&arena->layout_lock);
 }
 
 /* Checks. */

@@ -48,6 +48,8 @@ struct arena {
   size_t descriptors_bytes;
   uint32_t nr_spans_max;
 
+  pthread_rwlock_t layout_lock; /* written to move the arena; taken by those
+                                 * who hold no lock that quiescing waits for */
   pthread_mutex_t span_lock;
   uint32_t nr_spans_used;               /* higher ones were never opened */
   uint32_t free_spans;                  /* a list through next, number + 1 */
@@ -60,6 +62,11 @@ struct arena {
 int arena_init (struct arena *arena, uint32_t block_bytes, uint64_t nr_blocks,
                 struct budget *budget);
 void arena_destroy (struct arena *arena);
+
+/* Reserve what more blocks need.  The arena may move: nobody holds the address
+ * of an object, the device is quiesced.  -1: a message was given, errno is
+ * set. */
+int arena_grow (struct arena *arena, uint64_t nr_blocks);
 
 /* Copy an object of 1..block_bytes bytes in and say where it is.  The caller
  * holds the owner's block lock.  -1: nothing changed, errno is ENOSPC (the
@@ -116,6 +123,20 @@ bool arena_last_object (struct arena *arena, unsigned class_index,
 
 /* Give the class's spare pages back. */
 void arena_release_spare (struct arena *arena, unsigned class_index);
+
+/* One size class, for the table that zsmalloc calls classes.  Full zspages are
+ * in no group. */
+struct arena_class_stats {
+  uint32_t size_bytes;          /* of an object */
+  uint32_t nr_objects;          /* in a zspage */
+  uint32_t nr_zspages;
+  uint32_t nr_in_group[NR_FULLNESS_GROUPS];
+  uint64_t nr_live;
+  uint64_t nr_held_pages;
+};
+
+void arena_get_class_stats (struct arena *arena, unsigned class_index,
+                            struct arena_class_stats *stats);
 
 /* Pages that the arena holds now, and objects that live in it. */
 uint64_t arena_held_pages (struct arena *arena);

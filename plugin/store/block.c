@@ -48,16 +48,22 @@ account (struct device *device, uint64_t block, slot_t slot, int times)
 
 /* The commit.  The slot was prepared. */
 static void
-publish (struct device *device, uint64_t block, slot_t slot)
+publish_untouched (struct device *device, uint64_t block, slot_t slot)
 {
   const slot_t old = table_publish (&device->table, block, slot);
 
-  if (slot != 0)
-    table_touch (&device->table, block, age_stamp (age_now_s ()));
   account (device, block, slot, 1);
   account (device, block, old, -1);
   if (slot_owns_object (old))
     arena_free (&device->arena, slot_place (old), slot_size_bytes (old));
+}
+
+static void
+publish (struct device *device, uint64_t block, slot_t slot)
+{
+  publish_untouched (device, block, slot);
+  if (slot != 0)
+    table_touch (&device->table, block, age_stamp (age_now_s ()));
 }
 
 /* Put an object into the arena and make the slot that names it. */
@@ -300,4 +306,33 @@ block_move (struct device *device, uint64_t block, uint64_t place,
   table_publish (&device->table, block, slot_at_place (slot, to));
   arena_free (arena, place, slot_size_bytes (slot));
   *moved = true;
+}
+
+int
+block_load_slot (struct device *device, uint64_t block, slot_t slot,
+                 void *data)
+{
+  return load_slot (device, block, slot, 0, device->block_bytes, data);
+}
+
+void
+block_flag (struct device *device, uint64_t block, enum slot_flag flag, bool on)
+{
+  const slot_t slot = table_peek (&device->table, block);
+
+  table_publish (&device->table, block,
+                 on ? slot_with_flag (slot, flag) :
+                 slot_without_flag (slot, flag));
+}
+
+int
+block_replace (struct device *device, uint64_t block, enum slot_kind kind,
+               unsigned codec, const void *object, uint32_t size_bytes)
+{
+  slot_t slot;
+
+  if (store_object (device, block, kind, codec, object, size_bytes, &slot) == -1)
+    return -1;
+  publish_untouched (device, block, slot);
+  return 0;
 }

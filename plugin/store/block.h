@@ -13,6 +13,7 @@
 #ifndef ZRAM_BLOCK_H
 #define ZRAM_BLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "slot.h"
@@ -48,5 +49,22 @@ int block_load_from_slot (slot_t slot, uint32_t from_byte, uint32_t bytes,
  * policy/compact.c. */
 void block_move (struct device *device, uint64_t block, uint64_t place,
                  int anywhere, int *moved);
+
+/* For policy/, which is no user of a block: these leave its age alone. */
+
+/* The content of a slot as it is now, whole; data has block_bytes bytes.  -1:
+ * EIO, a message was given. */
+int block_load_slot (struct device *device, uint64_t block, slot_t slot,
+                     void *data);
+
+/* Set or take away a flag of a slot that has flags. */
+void block_flag (struct device *device, uint64_t block, enum slot_flag flag,
+                 bool on);
+
+/* Replace the object by another one with the same content: PACKED by this codec,
+ * or HUGE.  The block is not chosen any more.  -1: ENOSPC or ENOMEM, the old one
+ * stays; no message. */
+int block_replace (struct device *device, uint64_t block, enum slot_kind kind,
+                   unsigned codec, const void *object, uint32_t size_bytes);
 
 #endif

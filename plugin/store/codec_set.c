@@ -60,7 +60,8 @@ codec_set_put (struct codec_set *set, unsigned priority, unsigned id,
   struct codec *old = set->codecs[id];
 
   set->codecs[id] = codec;
-  set->ids[priority] = id;
+  if (priority < NR_PRIORITIES)
+    set->ids[priority] = id;
   return old;
 }
 

@@ -64,28 +64,43 @@ init_budget (struct device *device, uint64_t limit_bytes)
   return 0;
 }
 
+int
+device_count_blocks (const struct device *device, uint64_t size_bytes,
+                     uint64_t *nr_blocks)
+{
+  const uint64_t last = size_bytes == 0 ? 0 : size_bytes - 1;
+
+  *nr_blocks = (last >> device->block_shift) + (size_bytes > 0);
+  if (*nr_blocks <= NR_BLOCKS_MAX)
+    return 0;
+  report_error ("%s: a disk of %" PRIu64 " bytes is too large: with blocks of "
+                "%u bytes it can have %" PRIu64, device->name, size_bytes,
+                device->block_bytes, NR_BLOCKS_MAX << device->block_shift);
+  errno = EFBIG;
+  return -1;
+}
+
 static int
 init_geometry (struct device *device, const struct device_params *params)
 {
+  uint64_t nr_blocks;
+
   device->size_bytes = params->size_bytes;
   device->block_bytes = params->block_bytes;
   device->block_shift = __builtin_ctz (params->block_bytes);
   device->packed_bytes_max = packed_bytes_max (params->block_bytes);
-  device->nr_blocks = (params->size_bytes - 1) / params->block_bytes + 1;
-  if (device->nr_blocks <= NR_BLOCKS_MAX)
-    return 0;
-  report_error ("%s: a disk of %" PRIu64 " bytes is too large: with blocks of "
-                "%u bytes it can have %" PRIu64, device->name,
-                params->size_bytes, params->block_bytes,
-                NR_BLOCKS_MAX << device->block_shift);
-  errno = EFBIG;
-  return -1;
+  if (device_count_blocks (device, params->size_bytes, &nr_blocks) == -1)
+    return -1;
+  device->nr_blocks = nr_blocks;
+  return 0;
 }
 
 static void
 init_locks (struct device *device)
 {
   pthread_mutex_init (&device->state_lock, NULL);
+  pthread_mutex_init (&device->open_lock, NULL);
+  pthread_mutex_init (&device->codecs_lock, NULL);
   for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++) {
     pthread_mutex_init (&device->block_locks[i].lock, NULL);
     pthread_cond_init (&device->block_locks[i].resumed, NULL);
@@ -99,6 +114,8 @@ destroy_locks (struct device *device)
     pthread_cond_destroy (&device->block_locks[i].resumed);
     pthread_mutex_destroy (&device->block_locks[i].lock);
   }
+  pthread_mutex_destroy (&device->codecs_lock);
+  pthread_mutex_destroy (&device->open_lock);
   pthread_mutex_destroy (&device->state_lock);
 }
 
@@ -136,6 +153,7 @@ device_create (const struct device_params *params)
     return NULL;
   }
   memset (device, 0, bytes);
+  device->writeback_batch_size = WRITEBACK_BATCH_SIZE;
   if (init (device, params) == 0)
     return device;
   free (device);
@@ -151,6 +169,49 @@ device_destroy (struct device *device)
   codec_set_destroy (&device->codecs);
   free (device->name);
   free (device);
+}
+
+int
+device_open (struct device *device)
+{
+  bool ready;
+
+  pthread_mutex_lock (&device->open_lock);
+  ready = device->size_bytes > 0;
+  if (ready)
+    device->nr_open++;
+  pthread_mutex_unlock (&device->open_lock);
+  if (ready)
+    return 0;
+  report_error ("%s: there is no disk after a reset until its disksize is set",
+                device->name);
+  errno = ENODEV;
+  return -1;
+}
+
+void
+device_close (struct device *device)
+{
+  pthread_mutex_lock (&device->open_lock);
+  assert (device->nr_open > 0);
+  device->nr_open--;
+  pthread_mutex_unlock (&device->open_lock);
+}
+
+/* A client keeps to the size that it saw when it connected. */
+static int
+check_range (const struct device *device, uint64_t bytes, uint64_t offset,
+             int errnum)
+{
+  const uint64_t size_bytes = device->size_bytes;
+
+  if (offset <= size_bytes && bytes <= size_bytes - offset)
+    return 0;
+  report_error ("%s: a request for %" PRIu64 " bytes at %" PRIu64
+                " is behind the end, the disk has %" PRIu64 " bytes now",
+                device->name, bytes, offset, size_bytes);
+  errno = errnum;
+  return -1;
 }
 
 /* The part of a byte range that lies in one block. */
@@ -194,7 +255,8 @@ device_read (struct device *device, void *data, uint64_t bytes,
 {
   char *p = data;
 
-  assert (offset <= device->size_bytes && bytes <= device->size_bytes - offset);
+  if (check_range (device, bytes, offset, EINVAL) == -1)
+    return -1;
   while (bytes > 0) {
     const struct part part = first_part (device, bytes, offset);
 
@@ -227,7 +289,8 @@ device_write (struct device *device, const void *data, uint64_t bytes,
 {
   const char *p = data;
 
-  assert (offset <= device->size_bytes && bytes <= device->size_bytes - offset);
+  if (check_range (device, bytes, offset, ENOSPC) == -1)
+    return -1;
   while (bytes > 0) {
     const struct part part = first_part (device, bytes, offset);
 
@@ -290,7 +353,8 @@ int
 device_zero (struct device *device, uint64_t bytes, uint64_t offset,
              bool may_trim)
 {
-  assert (offset <= device->size_bytes && bytes <= device->size_bytes - offset);
+  if (check_range (device, bytes, offset, ENOSPC) == -1)
+    return -1;
   while (bytes > 0) {
     const struct part part = first_part (device, bytes, offset);
     uint64_t done = part.bytes;
@@ -305,10 +369,11 @@ device_zero (struct device *device, uint64_t bytes, uint64_t offset,
   return 0;
 }
 
-void
+int
 device_trim (struct device *device, uint64_t bytes, uint64_t offset)
 {
-  assert (offset <= device->size_bytes && bytes <= device->size_bytes - offset);
+  if (check_range (device, bytes, offset, ENOSPC) == -1)
+    return -1;
   while (bytes > 0) {
     const struct part part = first_part (device, bytes, offset);
     uint64_t done = part.bytes;
@@ -320,6 +385,7 @@ device_trim (struct device *device, uint64_t bytes, uint64_t offset)
     offset += done;
     bytes -= done;
   }
+  return 0;
 }
 
 static enum extent_kind
@@ -356,7 +422,8 @@ device_extents (struct device *device, uint64_t bytes, uint64_t offset,
 {
   int r = 0;
 
-  assert (offset <= device->size_bytes && bytes <= device->size_bytes - offset);
+  if (check_range (device, bytes, offset, EINVAL) == -1)
+    return -1;
   while (bytes > 0 && r == 0) {
     uint64_t run_bytes, more_bytes;
     const enum extent_kind kind =

@@ -4,12 +4,16 @@
  * Lock order, outermost first.  A thread takes them in this order and holds at
  * most one of each kind:
  *   state lock     one pass over the whole device at a time: a compaction, a
- *                  recount; requests do not take it
+ *                  recount, a change of what the device is; requests do not take
+ *                  it
+ *   open lock      clients come and go, or the device is reset
  *   block lock     a block's read-modify-write, its publish, and reads of its
  *                  object; striped over the block numbers
  *   stream         a codec's working memory (stream.h)
  *   class lock     a size class's zspages (arena.h)
  *   span lock      which spans of the arena are free (arena.h)
+ * The codecs' lock is for those who only ask which ones there are; whoever
+ * holds it takes no other.
  * A table page's use count is not a lock but behaves as one for the length of
  * one system call (table.c); nothing is locked meanwhile.
  *
@@ -38,6 +42,9 @@
 /* A block number has 32 bits where an object notes its owner. */
 #define NR_BLOCKS_MAX NR_SLOTS_MAX
 
+/* The kernel's default: how many writes to the backing file are in flight. */
+#define WRITEBACK_BATCH_SIZE 32u
+
 struct block_lock {
   pthread_mutex_t lock;
   bool quiesced;                /* guarded by lock */
@@ -47,8 +54,8 @@ struct block_lock {
 
 struct device {
   char *name;                   /* for messages */
-  uint64_t size_bytes;
-  uint64_t nr_blocks;           /* the last one may reach beyond size_bytes */
+  _Atomic uint64_t size_bytes;  /* changes while the device is quiesced */
+  _Atomic uint64_t nr_blocks;   /* the last one may reach beyond size_bytes */
   uint32_t block_bytes;
   uint32_t block_shift;
   uint32_t packed_bytes_max;    /* a longer result is stored as it is: HUGE */
@@ -58,11 +65,24 @@ struct device {
   struct table table;
   struct arena arena;
   struct codec_set codecs;
+  pthread_mutex_t codecs_lock;  /* for those who hold no block lock; innermost */
 
   struct block_lock block_locks[NR_BLOCK_LOCKS];
 
   pthread_mutex_t state_lock;
+  pthread_mutex_t open_lock;
+  unsigned nr_open;             /* connections; guarded by open_lock */
   _Atomic uint64_t pages_compacted;
+
+  /* How far the pass under the state lock has come; total 0: none is. */
+  struct {
+    _Atomic uint64_t done, total;
+  } progress;
+
+  /* Attributes that writeback obeys. */
+  _Atomic uint64_t writeback_limit_pages;
+  _Atomic bool writeback_limit_enable;
+  _Atomic uint32_t writeback_batch_size;
 };
 
 struct device_params {
@@ -80,8 +100,15 @@ struct device *device_create (const struct device_params *params);
 /* No request is in flight. */
 void device_destroy (struct device *device);
 
-/* Ranges lie within the device.  -1: errno as in block.h; blocks before the
- * failed one are done, that one and those behind it are as they were. */
+/* One connection more, one less.  A device of size 0 (after a reset) cannot be
+ * opened: ENODEV, a message was given. */
+int device_open (struct device *device);
+void device_close (struct device *device);
+
+/* -1: errno as in block.h; blocks before the failed one are done, that one and
+ * those behind it are as they were.  A range that reaches behind the end, which
+ * a client can ask for after the disk shrank, fails as a whole: EINVAL for a
+ * read, ENOSPC for the others. */
 int device_read (struct device *device, void *data, uint64_t bytes,
                  uint64_t offset);
 int device_write (struct device *device, const void *data, uint64_t bytes,
@@ -92,8 +119,8 @@ int device_zero (struct device *device, uint64_t bytes, uint64_t offset,
                  bool may_trim);
 
 /* Free the whole blocks of the range.  Parts of blocks at its ends keep their
- * content: trimming is advice.  Cannot fail. */
-void device_trim (struct device *device, uint64_t bytes, uint64_t offset);
+ * content: trimming is advice. */
+int device_trim (struct device *device, uint64_t bytes, uint64_t offset);
 
 enum extent_kind { EXTENT_DATA, EXTENT_ZERO, EXTENT_HOLE };
 
@@ -103,14 +130,14 @@ typedef int extent_visitor (void *opaque, uint64_t offset, uint64_t bytes,
                             enum extent_kind kind);
 
 /* Visit the range, no byte outside it, without decompressing.  Returns what the
- * visitor returned last. */
+ * visitor returned last, or -1. */
 int device_extents (struct device *device, uint64_t bytes, uint64_t offset,
                     extent_visitor *visit, void *opaque);
 
 /* The sums of all counters. */
 void device_get_stats (struct device *device, struct stats_snapshot *sum);
 
-/* For block.c and policy/. */
+/* For block.c, live.c and policy/. */
 static inline struct block_lock *
 device_block_lock (struct device *device, uint64_t block)
 {
@@ -138,6 +165,11 @@ device_stats (struct device *device, uint64_t block)
 {
   return &device_block_lock (device, block)->stats;
 }
+
+/* How many blocks a disk of this size has.  -1: more than there can be, errno is
+ * EFBIG and a message was given. */
+int device_count_blocks (const struct device *device, uint64_t size_bytes,
+                         uint64_t *nr_blocks);
 
 /* Wait until no request holds a block, and keep blocks locked for everybody
  * until the end.  Under the state lock; no lock is held in between, so whoever

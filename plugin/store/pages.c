@@ -54,6 +54,14 @@ pages_check_system (void)
   return -1;
 }
 
+static void
+report_no_space (size_t bytes)
+{
+  report_error ("cannot reserve %zu bytes of address space: %m "
+                "(vm.overcommit_memory=2 and ulimit -v forbid large "
+                "reservations)", bytes);
+}
+
 void *
 pages_reserve (size_t bytes)
 {
@@ -61,15 +69,24 @@ pages_reserve (size_t bytes)
                       MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
 
   if (start == MAP_FAILED) {
-    report_error ("cannot reserve %zu bytes of address space: %m "
-                  "(vm.overcommit_memory=2 and ulimit -v forbid large "
-                  "reservations)", bytes);
+    report_no_space (bytes);
     return NULL;
   }
   /* Advice: a kernel built without these features answers EINVAL. */
   madvise (start, bytes, MADV_NOHUGEPAGE);
   madvise (start, bytes, MADV_DONTDUMP);
   return start;
+}
+
+void *
+pages_extend (void *start, size_t bytes, size_t new_bytes)
+{
+  void *extended = mremap (start, bytes, new_bytes, MREMAP_MAYMOVE);
+
+  if (extended != MAP_FAILED)
+    return extended;
+  report_no_space (new_bytes);
+  return NULL;
 }
 
 void

@@ -31,6 +31,10 @@ int pages_check_system (void);
 void *pages_reserve (size_t bytes);
 void pages_unreserve (void *start, size_t bytes);
 
+/* Make a reservation longer.  It may move, with all that is in it; NULL: it
+ * stays as it is, errno is set and a message is given. */
+void *pages_extend (void *start, size_t bytes, size_t new_bytes);
+
 /* Make pages present, so that a shortage is an error here and not a fault
  * later.  start and bytes are page aligned.  Content is kept.  -1: ENOMEM. */
 int pages_commit (void *start, size_t bytes);

@@ -17,6 +17,18 @@ to_stderr (const char *fmt, va_list ap)
 
 static report_sink *current_sink = to_stderr;
 
+static _Thread_local struct {
+  char *start;
+  size_t bytes;
+} capture;
+
+void
+report_capture (char *buffer, size_t bytes)
+{
+  capture.start = buffer;
+  capture.bytes = bytes;
+}
+
 void
 report_set_sink (report_sink *sink)
 {
@@ -30,7 +42,10 @@ report_error (const char *fmt, ...)
   va_list ap;
 
   va_start (ap, fmt);
-  current_sink (fmt, ap);
+  if (capture.start)
+    vsnprintf (capture.start, capture.bytes, fmt, ap);
+  else
+    current_sink (fmt, ap);
   va_end (ap);
   errno = saved_errno;
 }

@@ -9,11 +9,16 @@
 #define ZRAM_REPORT_H
 
 #include <stdarg.h>
+#include <stddef.h>
 
 typedef void report_sink (const char *fmt, va_list ap);
 
 /* Not thread-safe: called once, before the first device exists. */
 void report_set_sink (report_sink *sink);
+
+/* Until the next call this thread's messages go into the buffer, the last one
+ * stays: for whoever answers a client.  NULL: back to the sink. */
+void report_capture (char *buffer, size_t bytes);
 
 /* One line, without a newline.  Keeps errno. */
 void report_error (const char *fmt, ...)

@@ -58,7 +58,12 @@ count_out (struct table *table, uint64_t block)
 int
 table_prepare (struct table *table, uint64_t block)
 {
-  return table_peek (table, block) == 0 ? count_in (table, block) : 0;
+  if (table_peek (table, block) != 0)
+    return 0;
+  if (block < table->nr_slots)
+    return count_in (table, block);
+  errno = ENOSPC;
+  return -1;
 }
 
 void

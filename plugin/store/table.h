@@ -52,7 +52,8 @@
 struct table {
   struct sparse slots;
   struct sparse ages;
-  uint64_t nr_slots;            /* of the disk as it is now */
+  uint64_t nr_slots;            /* of the disk as it is now; changes while the
+                                 * device is quiesced */
 };
 
 /* Reserve address space, all slots are empty.  The budget outlives the table.

@@ -2,9 +2,13 @@
 /* What the model tests share; see model.h. */
 #include <config.h>
 
+#include <errno.h>
 #include <string.h>
 
+#include "idle.h"
+#include "live.h"
 #include "model.h"
+#include "recompress.h"
 
 static void
 fill_word (uint8_t *data, size_t bytes, uint64_t word)
@@ -78,4 +82,81 @@ model_device (unsigned algorithm, uint32_t block_bytes, uint64_t size_bytes)
   device = device_create (&params);
   check (device != NULL);
   return device;
+}
+
+static const struct codec_ops *
+pick_algorithm (struct random *random)
+{
+  unsigned nr = 0;
+
+  while (codec_algorithms[nr])
+    nr++;
+  return codec_algorithms[random_below (random, nr)];
+}
+
+static void
+steer_codec (struct random *random, struct device *device)
+{
+  const struct codec_ops *algorithm = pick_algorithm (random);
+  uint8_t dict[2048];
+  struct codec_params params = { .level = CODEC_LEVEL_DEFAULT };
+
+  if (algorithm->takes_dict && random_below (random, 2)) {
+    model_fill (random, dict, sizeof dict);
+    params.dict = dict;
+    params.dict_bytes = sizeof dict;
+  }
+  if (live_set_codec (device, random_below (random, NR_PRIORITIES), algorithm,
+                      &params) == -1)
+    check (errno == ENOSPC || errno == EBUSY);
+}
+
+static void
+steer_recompress (struct random *random, struct device *device)
+{
+  const struct recompress_params params = {
+    .filter.types = random_below (random, 4),
+    .filter.threshold_bytes = random_below (random, 2) ?
+      random_below (random, 5000) : 0,
+    .priority = random_below (random, NR_PRIORITIES),
+    .max_blocks = random_below (random, 20),
+  };
+  struct postproc_result result;
+
+  if (recompress_device (device, &params, &result) == -1)
+    check (errno == EINVAL);
+  else
+    check (result.nr_done <= result.nr_tried &&
+           (params.max_blocks == 0 || result.nr_tried <= params.max_blocks));
+}
+
+static void
+steer_idle (struct random *random, struct device *device)
+{
+  if (random_below (random, 2))
+    idle_mark_all (device);
+  else
+    idle_mark_older (device, random_below (random, 2));
+  idle_sweep (device);
+}
+
+/* There and back again. */
+static void
+steer_size (struct random *random, struct device *device)
+{
+  const uint64_t size_bytes = device->size_bytes;
+
+  check (live_set_size (device, size_bytes +
+                        (random_next (random) >> 36)) == 0);
+  check (live_set_size (device, size_bytes) == 0);
+}
+
+void
+model_steer (struct random *random, struct device *device)
+{
+  static void (*const ways[]) (struct random *, struct device *) = {
+    steer_codec, steer_recompress, steer_recompress, steer_idle, steer_size,
+  };
+
+  ways[random_below (random, sizeof ways / sizeof *ways)] (random, device);
 }

@@ -205,11 +205,21 @@ step_fail_commits (struct model *model)
 }
 
 static void
+step_steer (struct model *model)
+{
+  const struct range all = { 0, model->size_bytes };
+
+  model_steer (&model->random, model->device);
+  check_equal (model, all);
+}
+
+static void
 step (struct model *model)
 {
   static void (*const steps[]) (struct model *) = {
     step_write, step_write, step_write, step_write, step_zero, step_trim,
     step_read, step_extents, step_compact, step_limit, step_fail_commits,
+    step_steer, step_steer, step_steer,
   };
 
   memcpy (model->before, model->bytes, model->size_bytes);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Idle marks; see idle.h. */
+#include <config.h>
+
+#include <stdbool.h>
+
+#include "../store/device.h"
+#include "idle.h"
+
+/* What becomes of a block's age; the same age: nothing. */
+typedef age_t changed_age (age_t age, uint64_t now_s, uint32_t limit_s);
+
+static age_t
+marked (age_t age, uint64_t now_s, uint32_t limit_s)
+{
+  return age | AGE_IDLE;
+}
+
+static age_t
+marked_if_older (age_t age, uint64_t now_s, uint32_t limit_s)
+{
+  return age_seconds (age, now_s) > limit_s ? age | AGE_IDLE : age & ~AGE_IDLE;
+}
+
+static age_t
+swept (age_t age, uint64_t now_s, uint32_t limit_s)
+{
+  return age_swept (age, now_s);
+}
+
+/* The block lock makes sure that the page of ages is there. */
+static bool
+change_age (struct device *device, uint64_t block, changed_age *change,
+            uint64_t now_s, uint32_t limit_s)
+{
+  struct table *table = &device->table;
+  bool idle = false;
+
+  device_lock_block (device, block);
+  if (slot_owns_object (table_peek (table, block))) {
+    const age_t age = change (*table_age (table, block), now_s, limit_s);
+
+    table_touch (table, block, age);
+    idle = age_is_idle (age);
+  }
+  device_unlock_block (device, block);
+  return idle;
+}
+
+/* Returns how many blocks are idle then. */
+static uint64_t
+change_ages (struct device *device, changed_age *change, uint32_t limit_s)
+{
+  const uint64_t now_s = age_now_s ();
+  uint64_t block = 0, nr_idle = 0;
+
+  pthread_mutex_lock (&device->state_lock);
+  while (block < device->nr_blocks)
+    if (table_page_is_empty (&device->table, block))
+      block = table_next_page (block);
+    else
+      nr_idle += change_age (device, block++, change, now_s, limit_s);
+  pthread_mutex_unlock (&device->state_lock);
+  return nr_idle;
+}
+
+uint64_t
+idle_mark_all (struct device *device)
+{
+  return change_ages (device, marked, 0);
+}
+
+uint64_t
+idle_mark_older (struct device *device, uint32_t age_s)
+{
+  return change_ages (device, marked_if_older, age_s);
+}
+
+void
+idle_sweep (struct device *device)
+{
+  change_ages (device, swept, 0);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Changes of a live device; see live.h. */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "block.h"
+#include "device.h"
+#include "live.h"
+#include "report.h"
+
+/* Codecs. */
+
+/* Under quiescence: replace what is at a number, codec NULL to free it. */
+static void
+swap_codec (struct device *device, unsigned priority, unsigned id,
+            struct codec *codec)
+{
+  struct codec *old;
+
+  pthread_mutex_lock (&device->codecs_lock);
+  old = codec_set_put (&device->codecs, priority, id, codec);
+  pthread_mutex_unlock (&device->codecs_lock);
+  if (codec)
+    device->fixed_bytes += codec_held_bytes (codec);
+  if (old) {
+    device->fixed_bytes -= codec_held_bytes (old);
+    budget_give (&device->budget, codec_held_bytes (old));
+    codec_delete (old);
+  }
+}
+
+/* Free the codecs that no priority uses and no object needs. */
+static void
+reap_codecs (struct device *device)
+{
+  struct stats_snapshot stats;
+
+  device_get_stats (device, &stats);
+  for (unsigned id = 0; id < NR_CODECS; id++)
+    if (device->codecs.codecs[id] &&
+        codec_set_priority (&device->codecs, id) == NR_PRIORITIES &&
+        stats.values[STAT_CODEC_BLOCKS + id] == 0)
+      swap_codec (device, NR_PRIORITIES, id, NULL);
+}
+
+/* The codec is ready and paid for. */
+static int
+install_codec (struct device *device, unsigned priority, struct codec *codec)
+{
+  unsigned id;
+
+  device_quiesce_begin (device);
+  reap_codecs (device);
+  id = codec_set_number_for (&device->codecs, priority, codec);
+  if (id != CODEC_NONE)
+    swap_codec (device, priority, id, codec);
+  device_quiesce_end (device);
+  if (id != CODEC_NONE)
+    return 0;
+  report_error ("%s: objects of %u algorithms are stored, no more fit: "
+                "recompress with priority=0 first", device->name, NR_CODECS);
+  errno = EBUSY;
+  return -1;
+}
+
+static int
+pay_and_install (struct device *device, unsigned priority, struct codec *codec)
+{
+  const size_t bytes = codec_held_bytes (codec);
+
+  if (budget_take (&device->budget, bytes) == -1) {
+    report_error ("%s: the memory limit leaves no room for %s", device->name,
+                  codec->ops->name);
+    return -1;
+  }
+  if (install_codec (device, priority, codec) == 0)
+    return 0;
+  budget_give (&device->budget, bytes);
+  return -1;
+}
+
+static int
+set_codec (struct device *device, unsigned priority,
+           const struct codec_ops *algorithm, const struct codec_params *params)
+{
+  struct codec *codec = codec_new (algorithm, device->block_bytes, params);
+
+  if (!codec)
+    return -1;
+  if (pay_and_install (device, priority, codec) == 0)
+    return 0;
+  codec_delete (codec);
+  return -1;
+}
+
+int
+live_set_codec (struct device *device, unsigned priority,
+                const struct codec_ops *algorithm,
+                const struct codec_params *params)
+{
+  int r, saved_errno;
+
+  pthread_mutex_lock (&device->state_lock);
+  r = set_codec (device, priority, algorithm, params);
+  saved_errno = errno;
+  pthread_mutex_unlock (&device->state_lock);
+  errno = saved_errno;
+  return r;
+}
+
+bool
+live_get_codec (struct device *device, unsigned priority,
+                struct codec_description *description)
+{
+  const struct codec *codec;
+
+  pthread_mutex_lock (&device->codecs_lock);
+  codec = codec_set_at (&device->codecs, priority);
+  if (codec)
+    *description = (struct codec_description) {
+      .algorithm = codec->ops, .level = codec->level,
+      .dict_bytes = codec->dict_bytes,
+    };
+  pthread_mutex_unlock (&device->codecs_lock);
+  return codec != NULL;
+}
+
+/* Size. */
+
+static bool
+is_empty_from (const struct device *device, uint64_t block)
+{
+  while (block < device->nr_blocks)
+    if (table_page_is_empty (&device->table, block))
+      block = table_next_page (block);
+    else if (table_peek (&device->table, block++) != 0)
+      return false;
+  return true;
+}
+
+static bool
+is_zero (const uint8_t *data, uint32_t bytes)
+{
+  return bytes == 0 || (data[0] == 0 && memcmp (data, data + 1, bytes - 1) == 0);
+}
+
+/* What a client sees behind the end when the disk grows again is zeroes.  Most
+ * often it is so already. */
+static int
+clear_behind (struct device *device, uint64_t size_bytes)
+{
+  const uint64_t block = size_bytes >> device->block_shift;
+  const uint32_t from_byte = size_bytes & (device->block_bytes - 1);
+  const uint32_t bytes = device->block_bytes - from_byte;
+  uint8_t behind[BLOCK_BYTES_MAX];
+
+  if (from_byte == 0 || table_peek (&device->table, block) == 0)
+    return 0;
+  if (block_load_part (device, block, from_byte, bytes, behind) == -1)
+    return -1;
+  if (is_zero (behind, bytes))
+    return 0;
+  return block_patch (device, block, from_byte, bytes, NULL);
+}
+
+/* Under quiescence. */
+static int
+resize (struct device *device, uint64_t size_bytes, uint64_t nr_blocks)
+{
+  if (!is_empty_from (device, nr_blocks)) {
+    report_error ("%s: there are blocks stored behind %" PRIu64 " bytes, "
+                  "trim them first", device->name, size_bytes);
+    errno = EBUSY;
+    return -1;
+  }
+  if (size_bytes < device->size_bytes &&
+      clear_behind (device, size_bytes) == -1)
+    return -1;
+  if (arena_grow (&device->arena, nr_blocks) == -1)
+    return -1;
+  device->size_bytes = size_bytes;
+  device->nr_blocks = nr_blocks;
+  device->table.nr_slots = nr_blocks;
+  return 0;
+}
+
+int
+live_set_size (struct device *device, uint64_t size_bytes)
+{
+  uint64_t nr_blocks;
+  int r, saved_errno;
+
+  if (device_count_blocks (device, size_bytes, &nr_blocks) == -1)
+    return -1;
+  pthread_mutex_lock (&device->state_lock);
+  device_quiesce_begin (device);
+  r = resize (device, size_bytes, nr_blocks);
+  saved_errno = errno;
+  device_quiesce_end (device);
+  pthread_mutex_unlock (&device->state_lock);
+  errno = saved_errno;
+  return r;
+}
+
+/* Memory. */
+
+void
+live_set_mem_limit (struct device *device, uint64_t bytes)
+{
+  atomic_store (&device->budget.limit_bytes, bytes);
+}
+
+void
+live_reset_mem_max (struct device *device)
+{
+  atomic_store (&device->budget.max_used_bytes,
+                atomic_load (&device->budget.used_bytes));
+}
+
+/* Reset. */
+
+static void
+clear_blocks (struct device *device)
+{
+  uint64_t block = 0;
+
+  while (block < device->nr_blocks)
+    if (table_page_is_empty (&device->table, block))
+      block = table_next_page (block);
+    else
+      block_clear (device, block++);
+}
+
+static void
+clear_counters (struct device *device)
+{
+  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++)
+    for (unsigned stat = 0; stat < NR_STATS; stat++)
+      atomic_store (&device->block_locks[i].stats.values[stat], 0);
+  device->pages_compacted = 0;
+  live_set_mem_limit (device, 0);
+  live_reset_mem_max (device);
+}
+
+/* Under quiescence; no client is connected. */
+static void
+reset (struct device *device, struct codec *primary)
+{
+  clear_blocks (device);
+  clear_counters (device);
+  for (unsigned priority = 0; priority < NR_PRIORITIES; priority++)
+    device->codecs.ids[priority] = CODEC_NONE;
+  reap_codecs (device);
+  budget_take (&device->budget, codec_held_bytes (primary));
+  swap_codec (device, 0, 0, primary);
+  live_reset_mem_max (device);
+  device->size_bytes = device->nr_blocks = device->table.nr_slots = 0;
+}
+
+static int
+reset_if_closed (struct device *device, struct codec *primary)
+{
+  int r = -1;
+
+  pthread_mutex_lock (&device->open_lock);
+  if (device->nr_open == 0) {
+    device_quiesce_begin (device);
+    reset (device, primary);
+    device_quiesce_end (device);
+    r = 0;
+  }
+  else
+    report_error ("%s: %u clients are connected", device->name,
+                  device->nr_open);
+  pthread_mutex_unlock (&device->open_lock);
+  errno = EBUSY;
+  return r;
+}
+
+int
+live_reset (struct device *device)
+{
+  struct codec *primary = codec_new (codec_algorithms[0], device->block_bytes,
+                                     NULL);
+  int r;
+
+  if (!primary)
+    return -1;
+  pthread_mutex_lock (&device->state_lock);
+  r = reset_if_closed (device, primary);
+  pthread_mutex_unlock (&device->state_lock);
+  if (r == -1) {
+    codec_delete (primary);
+    errno = EBUSY;
+  }
+  return r;
+}
