@@ -46,10 +46,12 @@ bucket_of (slot_t slot)
 static bool
 in_ranges (const struct postproc_filter *filter, uint64_t block)
 {
+  if (!filter->ranges)
+    return true;
   for (size_t i = 0; i < filter->nr_ranges; i++)
     if (filter->ranges[i].first <= block && block <= filter->ranges[i].last)
       return true;
-  return !filter->ranges;
+  return false;
 }
 
 static bool
@@ -212,8 +214,8 @@ postproc_next (struct postproc *postproc, uint64_t *block)
   return r;
 }
 
-static void
-let_go (struct device *device, uint64_t block)
+void
+postproc_let_go (struct device *device, uint64_t block)
 {
   device_lock_block (device, block);
   if (slot_has_flag (table_peek (&device->table, block), SLOT_CHOSEN))
@@ -225,7 +227,7 @@ void
 postproc_end (struct postproc *postproc)
 {
   while (postproc->next_chosen < postproc->nr_chosen)
-    let_go (postproc->device, postproc->chosen[postproc->next_chosen++]);
+    postproc_let_go (postproc->device, postproc->chosen[postproc->next_chosen++]);
   postproc->device->progress.total = 0;
   pthread_mutex_destroy (&postproc->lock);
   free (postproc);

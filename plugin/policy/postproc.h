@@ -59,6 +59,9 @@ struct postproc *postproc_begin (struct device *device,
  * Thread-safe. */
 bool postproc_next (struct postproc *postproc, uint64_t *block);
 
+/* This one is not chosen any more. */
+void postproc_let_go (struct device *device, uint64_t block);
+
 /* Those that were chosen and had no turn are let go. */
 void postproc_end (struct postproc *postproc);
 

@@ -11,11 +11,15 @@
 
 #include "postproc.h"
 
-/* -1: ENODEV (no backing file); ENOSPC (it is full); EIO (the limit is used up,
+/* -1: a message was given unless a limit was reached: ENODEV (no backing file); ENOSPC (it is full); EIO (the limit is used up,
  * as the kernel says it, or the file failed).  Blocks that were written until
  * then stay there, the others stay in memory. */
 int writeback_device (struct device *device,
                       const struct postproc_filter *filter,
                       struct postproc_result *result);
+
+/* The same, but write at most so many pages to the file; that is no error. */
+int writeback_some (struct device *device, const struct postproc_filter *filter,
+                    uint64_t max_pages, struct postproc_result *result);
 
 #endif

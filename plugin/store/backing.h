@@ -52,4 +52,66 @@ void backing_close (struct backing *backing);
 const char *backing_path (const struct backing *backing);
 void backing_get_stats (struct backing *backing, struct backing_stats *stats);
 
+/* The memory that it holds: its book-keeping. */
+size_t backing_held_bytes (const struct backing *backing);
+
+/* A run of pages that a writer has taken, to fill and write as one. */
+struct extent {
+  uint64_t first_page;
+  unsigned nr_pages;
+};
+
+/* Take free pages in one run: max_pages or as many as there are, at least
+ * min_pages.  -1: ENOSPC, and the extent has none. */
+int backing_take (struct backing *backing, unsigned min_pages,
+                  unsigned max_pages, struct extent *extent);
+
+/* The writer is done with them.  Those that hold an object stay, the others are
+ * free. */
+void backing_give (struct backing *backing, const struct extent *extent);
+
+/* How an object is named: what is checked when it is read. */
+struct backed_object {
+  uint64_t place;               /* in units of 16 bytes, of its header */
+  uint32_t block;
+  uint32_t size_bytes;
+  unsigned codec;
+};
+
+/* The room that an object takes, with its header. */
+static inline size_t
+backing_room (uint32_t size_bytes)
+{
+  return (16 + (size_t) size_bytes + 15) / 16 * 16;
+}
+
+/* Write the header in front of the object: both lie in a buffer, backing_room ()
+ * bytes from header on, whose rest becomes zeroes. */
+void backing_seal (const struct backing *backing,
+                   const struct backed_object *object, void *header);
+
+/* Write the first nr_pages of the extent, from a buffer aligned to a page, whose
+ * content is lost.  -1: errno as the file said it. */
+int backing_write (struct backing *backing, const struct extent *extent,
+                   unsigned nr_pages, void *pages);
+
+/* A slot names the object from now on, or does no more. */
+void backing_hold (struct backing *backing, uint64_t place,
+                   uint32_t size_bytes);
+void backing_release (struct backing *backing, uint64_t place,
+                      uint32_t size_bytes);
+
+/* Read the object alone into data, which has room for size_bytes.  -1: errno as
+ * the file said it, or EBADMSG if what is there is not this object. */
+int backing_read (struct backing *backing, const struct backed_object *object,
+                  void *data);
+
+/* For checks, with no request in flight: counts has one number for each page,
+ * how many objects touch it.  True if they are what is noted. */
+bool backing_check (struct backing *backing, const uint8_t *counts);
+uint64_t backing_nr_pages (const struct backing *backing);
+
+/* Count an object there. */
+void backing_count (uint8_t *counts, uint64_t place, uint32_t size_bytes);
+
 #endif

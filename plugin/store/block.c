@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "backing.h"
 #include "block.h"
 #include "device.h"
 #include "report.h"
@@ -46,6 +47,16 @@ account (struct device *device, uint64_t block, slot_t slot, int times)
     stats_add_locked (stats, STAT_CODEC_BLOCKS + slot_codec (slot), times);
 }
 
+/* What a slot named before. */
+static void
+release (struct device *device, slot_t old)
+{
+  if (slot_owns_object (old))
+    arena_free (&device->arena, slot_place (old), slot_size_bytes (old));
+  else if (slot_kind (old) == SLOT_BACKED)
+    backing_release (device->backing, slot_place (old), slot_size_bytes (old));
+}
+
 /* The commit.  The slot was prepared. */
 static void
 publish_untouched (struct device *device, uint64_t block, slot_t slot)
@@ -54,8 +65,7 @@ publish_untouched (struct device *device, uint64_t block, slot_t slot)
 
   account (device, block, slot, 1);
   account (device, block, old, -1);
-  if (slot_owns_object (old))
-    arena_free (&device->arena, slot_place (old), slot_size_bytes (old));
+  release (device, old);
 }
 
 static void
@@ -191,11 +201,15 @@ load_wide (const struct device *device, slot_t slot, uint32_t from_byte,
   samefill_write (data, bytes, word, from_byte);
 }
 
+/* The object is whole, wherever it came from. */
 static int
-load_packed (struct device *device, uint64_t block, slot_t slot, void *data)
+unpack (struct device *device, uint64_t block, slot_t slot, const void *object,
+        void *data)
 {
-  const void *object = arena_load (&device->arena, slot_place (slot));
-
+  if (!slot_is_compressed (slot, device->block_bytes)) {
+    memcpy (data, object, device->block_bytes);
+    return 0;
+  }
   if (codec_decompress (device->codecs.codecs[slot_codec (slot)], object,
                         slot_size_bytes (slot), data) == 0)
     return 0;
@@ -203,25 +217,99 @@ load_packed (struct device *device, uint64_t block, slot_t slot, void *data)
   return fail (device, block, "read it");
 }
 
+static struct backed_object
+backed_object (uint64_t block, slot_t slot)
+{
+  return (struct backed_object) {
+    .place = slot_place (slot), .block = block,
+    .size_bytes = slot_size_bytes (slot), .codec = slot_codec (slot),
+  };
+}
+
 static int
-load_packed_part (struct device *device, uint64_t block, slot_t slot,
-                  uint32_t from_byte, uint32_t bytes, void *data)
+read_backed (struct device *device, uint64_t block, slot_t slot, void *object)
+{
+  const struct backed_object backed = backed_object (block, slot);
+
+  if (backing_read (device->backing, &backed, object) == 0)
+    return 0;
+  report_error ("%s: block %" PRIu64 ": cannot read it: %s: %s", device->name,
+                block, backing_path (device->backing), errno == EBADMSG ?
+                "its object there is damaged" : strerror (errno));
+  stats_add_locked (device_stats (device, block), STAT_FAILED_READS, 1);
+  errno = EIO;
+  return -1;
+}
+
+/* Back into the arena.  -1: no memory, it stays where it is. */
+static int
+promote (struct device *device, uint64_t block, slot_t slot,
+         const void *object)
+{
+  const enum slot_kind kind =
+    slot_is_compressed (slot, device->block_bytes) ? SLOT_PACKED : SLOT_HUGE;
+  uint64_t place;
+
+  if (arena_store (&device->arena, block, object, slot_size_bytes (slot),
+                   &place) == -1)
+    return -1;
+  publish_untouched (device, block, slot_moved (slot, kind, place));
+  return 0;
+}
+
+/* Read twice within this time: it comes back. */
+#define PROMOTE_AGE_S 60u
+
+static bool
+is_read_often (const struct device *device, uint64_t block, slot_t slot)
+{
+  return slot_has_flag (slot, SLOT_WARM) &&
+    age_seconds (*table_age (&device->table, block), age_now_s ()) <
+    PROMOTE_AGE_S;
+}
+
+static int
+load_backed (struct device *device, uint64_t block, slot_t slot, bool often,
+             void *data)
+{
+  uint8_t object[BLOCK_BYTES_MAX];
+
+  if (read_backed (device, block, slot, object) == -1 ||
+      unpack (device, block, slot, object, data) == -1)
+    return -1;
+  if (often)
+    promote (device, block, slot, object);
+  return 0;
+}
+
+static int
+load_whole (struct device *device, uint64_t block, slot_t slot, bool often,
+            void *data)
+{
+  if (slot_kind (slot) == SLOT_BACKED)
+    return load_backed (device, block, slot, often, data);
+  return unpack (device, block, slot,
+                 arena_load (&device->arena, slot_place (slot)), data);
+}
+
+static int
+load_part_of_whole (struct device *device, uint64_t block, slot_t slot,
+                    bool often, uint32_t from_byte, uint32_t bytes, void *data)
 {
   uint8_t whole[BLOCK_BYTES_MAX];
 
   if (bytes == device->block_bytes)
-    return load_packed (device, block, slot, data);
-  if (load_packed (device, block, slot, whole) == -1)
+    return load_whole (device, block, slot, often, data);
+  if (load_whole (device, block, slot, often, whole) == -1)
     return -1;
   memcpy (data, whole + from_byte, bytes);
   return 0;
 }
 
 static int
-load_slot (struct device *device, uint64_t block, slot_t slot,
+load_slot (struct device *device, uint64_t block, slot_t slot, bool often,
            uint32_t from_byte, uint32_t bytes, void *data)
 {
-
   switch (slot_kind (slot)) {
   case SLOT_EMPTY:
   case SLOT_SAME:
@@ -235,21 +323,24 @@ load_slot (struct device *device, uint64_t block, slot_t slot,
             from_byte, bytes);
     return 0;
   case SLOT_PACKED:
-    return load_packed_part (device, block, slot, from_byte, bytes, data);
-  case SLOT_BACKED:             /* nothing makes these yet */
+  case SLOT_BACKED:
+    return load_part_of_whole (device, block, slot, often, from_byte, bytes,
+                               data);
   default:
     errno = EIO;
     return fail (device, block, "read it");
   }
 }
 
-/* Used just now: neither idle nor chosen any more. */
+/* Used just now: neither idle nor chosen any more, and warm if it is backed. */
 static void
 touch (struct device *device, uint64_t block, slot_t slot)
 {
-  if (slot_has_flag (slot, SLOT_CHOSEN))
-    table_publish (&device->table, block,
-                   slot_without_flag (slot, SLOT_CHOSEN));
+  const slot_t touched = slot_kind (slot) == SLOT_BACKED ?
+    slot_with_flag (slot, SLOT_WARM) : slot_without_flag (slot, SLOT_CHOSEN);
+
+  if (slot_kind (slot) >= SLOT_WIDE && touched != slot)
+    table_publish (&device->table, block, touched);
   if (slot != 0)
     table_touch (&device->table, block, age_stamp (age_now_s ()));
 }
@@ -259,15 +350,31 @@ block_load_part (struct device *device, uint64_t block, uint32_t from_byte,
                  uint32_t bytes, void *data)
 {
   const slot_t slot = table_peek (&device->table, block);
+  const bool often = is_read_often (device, block, slot);
 
   touch (device, block, slot);
-  return load_slot (device, block, slot, from_byte, bytes, data);
+  return load_slot (device, block, slot, often, from_byte, bytes, data);
 }
 
 int
 block_load (struct device *device, uint64_t block, void *data)
 {
   return block_load_part (device, block, 0, device->block_bytes, data);
+}
+
+int
+block_promote (struct device *device, uint64_t block)
+{
+  const slot_t slot = table_peek (&device->table, block);
+  uint8_t object[BLOCK_BYTES_MAX];
+
+  if (slot_kind (slot) != SLOT_BACKED)
+    return 0;
+  if (read_backed (device, block, slot, object) == -1)
+    return -1;
+  if (promote (device, block, slot, object) == 0)
+    return 0;
+  return fail (device, block, "bring it into memory");
 }
 
 int
@@ -312,7 +419,7 @@ int
 block_load_slot (struct device *device, uint64_t block, slot_t slot,
                  void *data)
 {
-  return load_slot (device, block, slot, 0, device->block_bytes, data);
+  return load_slot (device, block, slot, false, 0, device->block_bytes, data);
 }
 
 void
@@ -335,4 +442,13 @@ block_replace (struct device *device, uint64_t block, enum slot_kind kind,
     return -1;
   publish_untouched (device, block, slot);
   return 0;
+}
+
+void
+block_back (struct device *device, uint64_t block, uint64_t place)
+{
+  const slot_t slot = table_peek (&device->table, block);
+
+  backing_hold (device->backing, place, slot_size_bytes (slot));
+  publish_untouched (device, block, slot_moved (slot, SLOT_BACKED, place));
 }

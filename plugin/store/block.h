@@ -8,7 +8,7 @@
  * store into the table makes it true, then the old object is freed.  On failure
  * the block has its old content, errno is set and one message names the device,
  * the block and the reason: ENOSPC (the memory limit), ENOMEM (the machine),
- * EIO (a damaged object).
+ * EIO (a damaged object, or the backing file).
  */
 #ifndef ZRAM_BLOCK_H
 #define ZRAM_BLOCK_H
@@ -34,6 +34,9 @@ int block_load_part (struct device *device, uint64_t block, uint32_t from_byte,
 
 /* Make the block zeroes that are there (its slot is not empty). */
 int block_zero (struct device *device, uint64_t block);
+
+/* Bring a backed block into memory; any other is there already. */
+int block_promote (struct device *device, uint64_t block);
 
 /* Make the block empty.  Cannot fail. */
 void block_clear (struct device *device, uint64_t block);
@@ -66,5 +69,9 @@ void block_flag (struct device *device, uint64_t block, enum slot_flag flag,
  * stays; no message. */
 int block_replace (struct device *device, uint64_t block, enum slot_kind kind,
                    unsigned codec, const void *object, uint32_t size_bytes);
+
+/* The object is in the backing file now, at this place, and its pages there are
+ * held by the caller. */
+void block_back (struct device *device, uint64_t block, uint64_t place);
 
 #endif

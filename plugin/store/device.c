@@ -100,7 +100,7 @@ init_locks (struct device *device)
 {
   pthread_mutex_init (&device->state_lock, NULL);
   pthread_mutex_init (&device->open_lock, NULL);
-  pthread_mutex_init (&device->codecs_lock, NULL);
+  pthread_mutex_init (&device->facts_lock, NULL);
   for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++) {
     pthread_mutex_init (&device->block_locks[i].lock, NULL);
     pthread_cond_init (&device->block_locks[i].resumed, NULL);
@@ -114,7 +114,7 @@ destroy_locks (struct device *device)
     pthread_cond_destroy (&device->block_locks[i].resumed);
     pthread_mutex_destroy (&device->block_locks[i].lock);
   }
-  pthread_mutex_destroy (&device->codecs_lock);
+  pthread_mutex_destroy (&device->facts_lock);
   pthread_mutex_destroy (&device->open_lock);
   pthread_mutex_destroy (&device->state_lock);
 }
@@ -164,6 +164,8 @@ void
 device_destroy (struct device *device)
 {
   destroy_locks (device);
+  if (device->backing)
+    backing_close (device->backing);
   arena_destroy (&device->arena);
   table_destroy (&device->table);
   codec_set_destroy (&device->codecs);
@@ -382,6 +384,38 @@ device_trim (struct device *device, uint64_t bytes, uint64_t offset)
       done = bytes_of_empty_page (device, bytes, offset);
     else if (is_whole (device, &part))
       clear_block (device, part.block);
+    offset += done;
+    bytes -= done;
+  }
+  return 0;
+}
+
+static int
+cache_block (struct device *device, uint64_t block)
+{
+  int r;
+
+  if (slot_kind (table_peek (&device->table, block)) != SLOT_BACKED)
+    return 0;
+  device_lock_block (device, block);
+  r = block_promote (device, block);
+  device_unlock_block (device, block);
+  return r;
+}
+
+int
+device_cache (struct device *device, uint64_t bytes, uint64_t offset)
+{
+  if (check_range (device, bytes, offset, EINVAL) == -1)
+    return -1;
+  while (bytes > 0) {
+    const struct part part = first_part (device, bytes, offset);
+    uint64_t done = part.bytes;
+
+    if (table_page_is_empty (&device->table, part.block))
+      done = bytes_of_empty_page (device, bytes, offset);
+    else if (cache_block (device, part.block) == -1)
+      return -1;
     offset += done;
     bytes -= done;
   }

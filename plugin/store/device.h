@@ -12,8 +12,7 @@
  *   stream         a codec's working memory (stream.h)
  *   class lock     a size class's zspages (arena.h)
  *   span lock      which spans of the arena are free (arena.h)
- * The codecs' lock is for those who only ask which ones there are; whoever
- * holds it takes no other.
+ *   backing lock   the space of the backing file (backing.h)
  * A table page's use count is not a lock but behaves as one for the length of
  * one system call (table.c); nothing is locked meanwhile.
  *
@@ -30,6 +29,7 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "backing.h"
 #include "budget.h"
 #include "codec_set.h"
 #include "stats.h"
@@ -65,7 +65,9 @@ struct device {
   struct table table;
   struct arena arena;
   struct codec_set codecs;
-  pthread_mutex_t codecs_lock;  /* for those who hold no block lock; innermost */
+  struct backing *backing;      /* NULL: none */
+  pthread_mutex_t facts_lock;   /* for those who hold no block lock and only ask
+                                 * about codecs and backing; innermost */
 
   struct block_lock block_locks[NR_BLOCK_LOCKS];
 
@@ -123,6 +125,9 @@ int device_zero (struct device *device, uint64_t bytes, uint64_t offset,
 int device_trim (struct device *device, uint64_t bytes, uint64_t offset);
 
 enum extent_kind { EXTENT_DATA, EXTENT_ZERO, EXTENT_HOLE };
+
+/* Bring what is backed into memory.  -1: errno as in block.h. */
+int device_cache (struct device *device, uint64_t bytes, uint64_t offset);
 
 /* Called for each run of blocks of one kind, in order, without gaps; not 0
  * stops.  The last run may be followed by one of the same kind. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "block.h"
@@ -20,9 +21,9 @@ swap_codec (struct device *device, unsigned priority, unsigned id,
 {
   struct codec *old;
 
-  pthread_mutex_lock (&device->codecs_lock);
+  pthread_mutex_lock (&device->facts_lock);
   old = codec_set_put (&device->codecs, priority, id, codec);
-  pthread_mutex_unlock (&device->codecs_lock);
+  pthread_mutex_unlock (&device->facts_lock);
   if (codec)
     device->fixed_bytes += codec_held_bytes (codec);
   if (old) {
@@ -117,14 +118,14 @@ live_get_codec (struct device *device, unsigned priority,
 {
   const struct codec *codec;
 
-  pthread_mutex_lock (&device->codecs_lock);
+  pthread_mutex_lock (&device->facts_lock);
   codec = codec_set_at (&device->codecs, priority);
   if (codec)
     *description = (struct codec_description) {
       .algorithm = codec->ops, .level = codec->level,
       .dict_bytes = codec->dict_bytes,
     };
-  pthread_mutex_unlock (&device->codecs_lock);
+  pthread_mutex_unlock (&device->facts_lock);
   return codec != NULL;
 }
 
@@ -220,6 +221,113 @@ live_reset_mem_max (struct device *device)
                 atomic_load (&device->budget.used_bytes));
 }
 
+/* The backing file. */
+
+static void
+swap_backing (struct device *device, struct backing *backing)
+{
+  device_quiesce_begin (device);
+  pthread_mutex_lock (&device->facts_lock);
+  device->backing = backing;
+  pthread_mutex_unlock (&device->facts_lock);
+  device_quiesce_end (device);
+}
+
+static int
+attach (struct device *device, const struct backing_params *params)
+{
+  struct backing *backing;
+
+  if (device->backing) {
+    report_error ("%s: it has a backing file already, %s", device->name,
+                  backing_path (device->backing));
+    errno = EBUSY;
+    return -1;
+  }
+  backing = backing_open (params);
+  if (!backing)
+    return -1;
+  if (budget_take (&device->budget, backing_held_bytes (backing)) == -1) {
+    report_error ("%s: the memory limit leaves no room for the book-keeping of "
+                  "%s", device->name, params->path);
+    backing_close (backing);
+    errno = ENOSPC;
+    return -1;
+  }
+  device->fixed_bytes += backing_held_bytes (backing);
+  swap_backing (device, backing);
+  return 0;
+}
+
+int
+live_attach_backing (struct device *device,
+                     const struct backing_params *params)
+{
+  int r, saved_errno;
+
+  pthread_mutex_lock (&device->state_lock);
+  r = attach (device, params);
+  saved_errno = errno;
+  pthread_mutex_unlock (&device->state_lock);
+  errno = saved_errno;
+  return r;
+}
+
+/* No block is backed. */
+static void
+close_backing (struct device *device)
+{
+  struct backing *backing = device->backing;
+
+  swap_backing (device, NULL);
+  device->fixed_bytes -= backing_held_bytes (backing);
+  budget_give (&device->budget, backing_held_bytes (backing));
+  backing_close (backing);
+}
+
+static int
+detach (struct device *device)
+{
+  if (!device->backing) {
+    report_error ("%s: it has no backing file", device->name);
+    errno = ENODEV;
+    return -1;
+  }
+  if (device_cache (device, device->size_bytes, 0) == -1)
+    return -1;
+  close_backing (device);
+  return 0;
+}
+
+int
+live_detach_backing (struct device *device)
+{
+  int r, saved_errno;
+
+  pthread_mutex_lock (&device->state_lock);
+  r = detach (device);
+  saved_errno = errno;
+  pthread_mutex_unlock (&device->state_lock);
+  errno = saved_errno;
+  return r;
+}
+
+bool
+live_get_backing (struct device *device, char *path, size_t bytes,
+                  struct backing_stats *stats)
+{
+  struct backing *backing;
+
+  pthread_mutex_lock (&device->facts_lock);
+  backing = device->backing;
+  if (backing) {
+    snprintf (path, bytes, "%s", backing_path (backing));
+    backing_get_stats (backing, stats);
+  }
+  pthread_mutex_unlock (&device->facts_lock);
+  return backing != NULL;
+}
+
 /* Reset. */
 
 static void
@@ -270,6 +378,8 @@ reset_if_closed (struct device *device, struct codec *primary)
     device_quiesce_begin (device);
     reset (device, primary);
     device_quiesce_end (device);
+    if (device->backing)
+      close_backing (device);
     r = 0;
   }
   else

@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "device.h"
 #include "pages.h"
@@ -12,6 +13,7 @@
 struct recount {
   struct stats_snapshot sums;
   uint64_t nr_objects;
+  uint8_t *backing_counts;      /* NULL: there is no backing file */
 };
 
 static bool
@@ -29,6 +31,23 @@ check_object (struct device *device, uint64_t block, slot_t slot)
     return true;
   report_error ("%s: block %" PRIu64 ": its slot %016" PRIx64
                 " names no object of its own", device->name, block, slot);
+  return false;
+}
+
+static bool
+check_backed (const struct device *device, uint64_t block, slot_t slot,
+              struct recount *recount)
+{
+  recount->sums.values[STAT_BACKED_BLOCKS]++;
+  if (slot_is_compressed (slot, device->block_bytes))
+    recount->sums.values[STAT_CODEC_BLOCKS + slot_codec (slot)]++;
+  if (recount->backing_counts) {
+    backing_count (recount->backing_counts, slot_place (slot),
+                   slot_size_bytes (slot));
+    return true;
+  }
+  report_error ("%s: block %" PRIu64 ": backed, without a backing file",
+                device->name, block);
   return false;
 }
 
@@ -54,6 +73,7 @@ check_slot (struct device *device, uint64_t block, struct recount *recount)
     values[STAT_HUGE_BLOCKS]++;
     break;
   case SLOT_BACKED:
+    return check_backed (device, block, slot, recount);
   default:
     report_error ("%s: block %" PRIu64 ": unknown slot %016" PRIx64,
                   device->name, block, slot);
@@ -112,6 +132,13 @@ check_budget (struct device *device)
   return false;
 }
 
+static bool
+check_backing (struct device *device, const struct recount *recount)
+{
+  return !device->backing ||
+    backing_check (device->backing, recount->backing_counts);
+}
+
 bool
 recount_device (struct device *device)
 {
@@ -120,12 +147,16 @@ recount_device (struct device *device)
 
   pthread_mutex_lock (&device->state_lock);
   device_quiesce_begin (device);
+  if (device->backing)
+    recount.backing_counts = calloc (backing_nr_pages (device->backing), 1);
   ok = check_slots (device, &recount);
   ok &= recount.nr_objects == arena_nr_live (&device->arena);
   ok &= check_stats (device, &recount);
   ok &= table_check (&device->table);
   ok &= arena_check (&device->arena);
   ok &= check_budget (device);
+  ok &= check_backing (device, &recount);
+  free (recount.backing_counts);
   device_quiesce_end (device);
   pthread_mutex_unlock (&device->state_lock);
   return ok;

@@ -42,6 +42,8 @@ enum slot_kind {
 enum slot_flag {
   SLOT_INCOMPRESSIBLE = 1,      /* no configured algorithm could do better */
   SLOT_CHOSEN         = 2,      /* selected by postproc, cleared by access */
+  SLOT_WARM           = 2,      /* the same bit of a BACKED slot: it was read
+                                 * since it was written back */
 };
 
 #define SLOT_PLACE_BITS 40
@@ -116,6 +118,17 @@ slot_is_compressed (slot_t slot, uint32_t block_bytes)
 {
   return slot_kind (slot) == SLOT_PACKED ||
     (slot_kind (slot) == SLOT_BACKED && slot_size_bytes (slot) < block_bytes);
+}
+
+/* The slot of the same object in the backing file, or back in the arena.  What
+ * was found out about its content stays. */
+static inline slot_t
+slot_moved (slot_t slot, enum slot_kind kind, uint64_t place)
+{
+  return slot_with_flag (slot_of_object (kind, slot_codec (slot),
+                                         slot_size_bytes (slot), place),
+                         (enum slot_flag) (slot_flags (slot) &
+                                           SLOT_INCOMPRESSIBLE));
 }
 
 static inline uint64_t

@@ -3,12 +3,16 @@
 #include <config.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "backing_file.h"
 #include "idle.h"
 #include "live.h"
 #include "model.h"
 #include "recompress.h"
+#include "writeback.h"
 
 static void
 fill_word (uint8_t *data, size_t bytes, uint64_t word)
@@ -151,11 +155,67 @@ steer_size (struct random *random, struct device *device)
   check (live_set_size (device, size_bytes) == 0);
 }
 
+/* 132 KiB is the least; with 64 KiB blocks it is full soon. */
+void
+model_attach_backing (struct device *device)
+{
+  char path[] = "backing.XXXXXX";
+  const uint8_t key[BACKING_KEY_BYTES] = { 1, 2, 3 };
+  const struct backing_params params = {
+    .path = path, .size_bytes = 256 << 10,
+    .key = device->block_bytes > 8192 ? key : NULL,
+  };
+  const int fd = mkstemp (path);
+
+  check (fd != -1);
+  close (fd);
+  if (live_attach_backing (device, &params) == -1)
+    check (errno == ENOSPC || errno == EBUSY);
+  unlink (path);
+}
+
+static void
+steer_backing (struct random *random, struct device *device)
+{
+  if (random_below (random, 8) == 0 && live_detach_backing (device) == -1)
+    check (errno == ENODEV || errno == ENOSPC || errno == ENOMEM ||
+           errno == EIO);
+  if (random_below (random, 4) == 0)
+    model_attach_backing (device);
+}
+
+/* Writes to the file fail now and then; reads do not, since content must come
+ * back. */
+static void
+steer_writeback (struct random *random, struct device *device)
+{
+  static const char *const faults[] = { NULL, NULL, "write", "full", "short" };
+  const struct postproc_range range = {
+    random_below (random, 20), 20 + random_below (random, 20)
+  };
+  const struct postproc_filter filter = {
+    .types = random_below (random, 8) & random_next (random),
+    .ranges = random_below (random, 2) ? &range : NULL, .nr_ranges = 1,
+  };
+  struct postproc_result result;
+
+  atomic_store (&device->writeback_limit_pages, random_below (random, 50));
+  atomic_store (&device->writeback_limit_enable,
+                random_below (random, 4) == 0);
+  zram_debug_fail_backing (faults[random_below (random, 5)],
+                           random_below (random, 3));
+  if (writeback_device (device, &filter, &result) == -1)
+    check (errno == ENODEV || errno == ENOSPC || errno == EIO);
+  check (result.nr_done <= result.nr_tried);
+  zram_debug_fail_backing (NULL, 0);
+}
+
 void
 model_steer (struct random *random, struct device *device)
 {
   static void (*const ways[]) (struct random *, struct device *) = {
-    steer_codec, steer_recompress, steer_recompress, steer_idle, steer_size,
+    steer_codec, steer_recompress, steer_idle, steer_size, steer_backing,
+    steer_writeback, steer_writeback, steer_writeback,
   };
 
   ways[random_below (random, sizeof ways / sizeof *ways)] (random, device);

@@ -19,9 +19,12 @@ void model_fill (struct random *random, uint8_t *data, size_t bytes);
 struct device *model_device (unsigned algorithm, uint32_t block_bytes,
                              uint64_t size_bytes);
 
+/* Give the device a small backing file of its own. */
+void model_attach_backing (struct device *device);
+
 /* Do one of the things that happen to a live device beside requests: another
- * algorithm, idle marks, recompression, another size.  It may fail for lack of
- * memory, and changes no content. */
+ * algorithm, idle marks, recompression, writeback, another size.  It may fail for
+ * lack of memory or since the backing file fails, and changes no content. */
 void model_steer (struct random *random, struct device *device);
 
 #endif

@@ -248,6 +248,7 @@ run (uint64_t seed, unsigned algorithm, uint32_t block_bytes)
   model.size_bytes = (NR_BLOCKS - 1) * (uint64_t) block_bytes + 1 +
     random_below (&model.random, block_bytes);
   model.device = model_device (algorithm, block_bytes, model.size_bytes);
+  model_attach_backing (model.device);
   model.bytes = calloc (1, model.size_bytes);
   model.before = calloc (1, model.size_bytes);
   model.buffer = malloc (model.size_bytes);

@@ -170,6 +170,7 @@ run (unsigned algorithm, uint32_t bytes)
   shared_bytes = (uint64_t) SHARED_BLOCKS * block_bytes;
   device = model_device (algorithm, block_bytes,
                          shared_bytes + (uint64_t) TORN_BLOCKS * block_bytes);
+  model_attach_backing (device);
   atomic_store (&stopping, false);
   for (uintptr_t i = 0; i < NR_WRITERS; i++) {
     written[i] = calloc (1, shared_bytes);

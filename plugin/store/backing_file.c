@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The file behind a backing; see backing_file.h. */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backing.h"
+#include "backing_file.h"
+#include "pages.h"
+#include "report.h"
+
+/* Page 0.  The rest of it is zeroes. */
+struct super {
+  char magic[8];
+  uint32_t version;
+  uint32_t page_bytes;
+};
+
+static const struct super our_super = {
+  .magic = { 'N', 'B', 'D', 'Z', 'R', 'A', 'M', 'B' },
+  .version = 1, .page_bytes = PAGE_BYTES,
+};
+
+/* Injected faults. */
+
+static struct {
+  _Atomic (const char *) kind;
+  _Atomic long left;
+} fault;
+
+__attribute__ ((visibility ("default"))) void
+zram_debug_fail_backing (const char *kind, long after)
+{
+  atomic_store (&fault.left, after);
+  atomic_store (&fault.kind, kind);
+}
+
+static bool
+fails_by_order (const char *kind)
+{
+  const char *wanted = atomic_load_explicit (&fault.kind, memory_order_relaxed);
+
+  return wanted && strcmp (wanted, kind) == 0 &&
+    atomic_fetch_sub (&fault.left, 1) <= 0;
+}
+
+/* Opening. */
+
+static int
+complain (const struct backing_params *params, const char *what, int errnum)
+{
+  report_error ("%s: %s%s%s", params->path, what, errnum ? ": " : "",
+                errnum ? strerror (errnum) : "");
+  errno = errnum ? errnum : EINVAL;
+  return -1;
+}
+
+static int
+open_and_lock (const struct backing_params *params)
+{
+  const int flags = O_RDWR|O_CREAT|O_CLOEXEC|O_NOCTTY;
+  int fd = open (params->path, flags|O_DIRECT, 0600);
+
+  if (fd == -1 && errno == EINVAL)
+    fd = open (params->path, flags, 0600);
+  if (fd == -1)
+    return complain (params, "cannot open the backing file", errno);
+  if (flock (fd, LOCK_EX|LOCK_NB) == 0)
+    return fd;
+  complain (params, "another server uses this backing file",
+            errno == EWOULDBLOCK ? EBUSY : errno);
+  close (fd);
+  errno = EBUSY;
+  return -1;
+}
+
+static int
+measure_device (const struct backing_params *params, int fd, uint64_t *bytes)
+{
+  if (ioctl (fd, BLKGETSIZE64, bytes) == -1)
+    return complain (params, "cannot tell its size", errno);
+  if (params->size_bytes != 0 && params->size_bytes < *bytes)
+    *bytes = params->size_bytes;
+  return 0;
+}
+
+static int
+measure_file (const struct backing_params *params, int fd, uint64_t *bytes)
+{
+  if (params->size_bytes == 0) {
+    if (*bytes == 0)
+      return complain (params, "a new backing file needs backing_size", 0);
+    return 0;
+  }
+  if (*bytes < params->size_bytes &&
+      ftruncate (fd, params->size_bytes) == -1)
+    return complain (params, "cannot make it that large", errno);
+  *bytes = params->size_bytes;
+  return 0;
+}
+
+/* The page behind an fd that may want aligned buffers. */
+static bool
+read_super (int fd, void *page)
+{
+  return pread (fd, page, PAGE_BYTES, 0) == (ssize_t) PAGE_BYTES;
+}
+
+/* A regular file that has content must be ours. */
+static int
+check_whose (const struct backing_params *params, int fd, uint64_t bytes)
+{
+  _Alignas (4096) char page[PAGE_BYTES];
+
+  if (bytes == 0 || (read_super (fd, page) &&
+                     memcmp (page, &our_super, sizeof our_super) == 0))
+    return 0;
+  return complain (params, "this file has content that is not a backing "
+                   "file's: remove it, or name another", 0);
+}
+
+static int
+measure (const struct backing_params *params, int fd, uint64_t *bytes)
+{
+  struct stat st;
+
+  if (fstat (fd, &st) == -1)
+    return complain (params, "cannot tell its size", errno);
+  if (S_ISBLK (st.st_mode))
+    return measure_device (params, fd, bytes);
+  if (!S_ISREG (st.st_mode))
+    return complain (params, "neither a file nor a block device", 0);
+  *bytes = st.st_size;
+  if (check_whose (params, fd, *bytes) == -1)
+    return -1;
+  return measure_file (params, fd, bytes);
+}
+
+static int
+write_super (const struct backing_params *params, struct backing_file *file)
+{
+  _Alignas (4096) char page[PAGE_BYTES] = { 0 };
+
+  memcpy (page, &our_super, sizeof our_super);
+  if (pwrite (file->fd, page, sizeof page, 0) == (ssize_t) sizeof page)
+    return 0;
+  return complain (params, "cannot write to it", errno);
+}
+
+static int
+init (struct backing_file *file, const struct backing_params *params)
+{
+  uint64_t bytes;
+
+  if (measure (params, file->fd, &bytes) == -1)
+    return -1;
+  file->nr_pages = bytes / PAGE_BYTES;
+  if (file->nr_pages < 1 + EXTENT_PAGES)
+    return complain (params, "smaller than 132 KiB", 0);
+  if (getrandom (&file->nonce, sizeof file->nonce, 0) !=
+      (ssize_t) sizeof file->nonce)
+    return complain (params, "no random number", errno);
+  if (write_super (params, file) == -1)
+    return -1;
+  file->path = strdup (params->path);
+  if (!file->path)
+    return complain (params, "path", errno);
+  if (!params->key)
+    return 0;
+  file->cipher = cipher_create (params->key);
+  return file->cipher ? 0 : -1;
+}
+
+int
+backing_file_open (struct backing_file *file,
+                   const struct backing_params *params)
+{
+  int saved_errno;
+
+  memset (file, 0, sizeof *file);
+  file->fd = open_and_lock (params);
+  if (file->fd == -1)
+    return -1;
+  if (init (file, params) == 0)
+    return 0;
+  saved_errno = errno;
+  backing_file_close (file);
+  errno = saved_errno;
+  return -1;
+}
+
+void
+backing_file_close (struct backing_file *file)
+{
+  cipher_destroy (file->cipher);
+  free (file->path);
+  close (file->fd);
+}
+
+/* Reading and writing. */
+
+/* The system may do less than it was asked for; nothing at all is the end of the
+ * file. */
+static int
+read_all (int fd, char *data, size_t bytes, off_t offset)
+{
+  while (bytes > 0) {
+    const ssize_t done = pread (fd, data, bytes, offset);
+
+    if (done == -1 && errno == EINTR)
+      continue;
+    if (done <= 0) {
+      errno = done == 0 ? EIO : errno;
+      return -1;
+    }
+    data += done;
+    offset += done;
+    bytes -= done;
+  }
+  return 0;
+}
+
+static int
+write_all (int fd, const char *data, size_t bytes, off_t offset)
+{
+  while (bytes > 0) {
+    const ssize_t done = pwrite (fd, data, bytes, offset);
+
+    if (done == -1 && errno == EINTR)
+      continue;
+    if (done <= 0) {
+      errno = done == 0 ? EIO : errno;
+      return -1;
+    }
+    data += done;
+    offset += done;
+    bytes -= done;
+  }
+  return 0;
+}
+
+int
+backing_file_read (struct backing_file *file, void *pages, size_t nr_pages,
+                   uint64_t number)
+{
+  if (fails_by_order ("read")) {
+    errno = EIO;
+    return -1;
+  }
+  if (read_all (file->fd, pages, nr_pages * PAGE_BYTES,
+                number * PAGE_BYTES) == -1)
+    return -1;
+  if (fails_by_order ("flip"))
+    for (size_t i = 0; i < nr_pages * PAGE_BYTES; i += 16)
+      ((char *) pages)[i] ^= 4;
+  return file->cipher ?
+    cipher_decrypt (file->cipher, pages, nr_pages, number) : 0;
+}
+
+static int
+fail_write_by_order (struct backing_file *file, const void *pages,
+                     size_t nr_pages, uint64_t number)
+{
+  if (fails_by_order ("full")) {
+    errno = ENOSPC;
+    return -1;
+  }
+  if (fails_by_order ("short")) {
+    write_all (file->fd, pages, nr_pages / 2 * PAGE_BYTES, number * PAGE_BYTES);
+    errno = EIO;
+    return -1;
+  }
+  errno = EIO;
+  return fails_by_order ("write") ? -1 : 0;
+}
+
+int
+backing_file_write (struct backing_file *file, void *pages, size_t nr_pages,
+                    uint64_t number)
+{
+  if (file->cipher &&
+      cipher_encrypt (file->cipher, pages, nr_pages, number) == -1)
+    return -1;
+  if (fail_write_by_order (file, pages, nr_pages, number) == -1)
+    return -1;
+  return write_all (file->fd, pages, nr_pages * PAGE_BYTES,
+                    number * PAGE_BYTES);
+}
