@@ -8,6 +8,7 @@
 #include "../store/block.h"
 #include "../store/device.h"
 #include "compact.h"
+#include "pace.h"
 
 static bool
 move (struct device *device, const struct arena_object *object, bool anywhere)
@@ -29,7 +30,8 @@ empty_zspage (struct device *device, unsigned class_index, uint32_t number)
   struct arena_object object;
   unsigned end = UINT_MAX;
 
-  while (arena_previous_object (&device->arena, class_index, number, &end,
+  while (pace_step (device) &&
+         arena_previous_object (&device->arena, class_index, number, &end,
                                 &object))
     move (device, &object, true);
 }
@@ -41,7 +43,8 @@ make_dense (struct device *device, unsigned class_index)
 {
   struct arena_object object;
 
-  while (arena_last_object (&device->arena, class_index, &object))
+  while (pace_step (device) &&
+         arena_last_object (&device->arena, class_index, &object))
     if (!move (device, &object, false))
       break;
 }
@@ -55,7 +58,8 @@ compact_class (struct device *device, unsigned class_index)
   uint32_t number;
 
   for (uint32_t i = 0; i < rounds; i++) {
-    if (!arena_isolate (&device->arena, class_index, &number))
+    if (!pace_step (device) ||
+        !arena_isolate (&device->arena, class_index, &number))
       break;
     empty_zspage (device, class_index, number);
     arena_putback (&device->arena, class_index, number);
@@ -70,13 +74,13 @@ compact_device (struct device *device)
 {
   uint64_t before, after, freed;
 
-  pthread_mutex_lock (&device->state_lock);
+  device_lock (device);
   before = arena_held_pages (&device->arena);
   for (unsigned i = NR_SIZECLASSES; i-- > 0; )
     compact_class (device, i);
   after = arena_held_pages (&device->arena);
   freed = before > after ? before - after : 0;
   atomic_fetch_add (&device->pages_compacted, freed);
-  pthread_mutex_unlock (&device->state_lock);
+  device_unlock (device);
   return freed;
 }

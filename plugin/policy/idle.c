@@ -6,6 +6,7 @@
 
 #include "../store/device.h"
 #include "idle.h"
+#include "pace.h"
 
 /* What becomes of a block's age; the same age: nothing. */
 typedef age_t changed_age (age_t age, uint64_t now_s, uint32_t limit_s);
@@ -20,6 +21,12 @@ static age_t
 marked_if_older (age_t age, uint64_t now_s, uint32_t limit_s)
 {
   return age_seconds (age, now_s) > limit_s ? age | AGE_IDLE : age & ~AGE_IDLE;
+}
+
+static age_t
+marked_too_if_older (age_t age, uint64_t now_s, uint32_t limit_s)
+{
+  return age_seconds (age, now_s) > limit_s ? age | AGE_IDLE : age;
 }
 
 static age_t
@@ -54,13 +61,16 @@ change_ages (struct device *device, changed_age *change, uint32_t limit_s)
   const uint64_t now_s = age_now_s ();
   uint64_t block = 0, nr_idle = 0;
 
-  pthread_mutex_lock (&device->state_lock);
+  device_lock (device);
   while (block < device->nr_blocks)
     if (table_page_is_empty (&device->table, block))
       block = table_next_page (block);
-    else
+    else {
       nr_idle += change_age (device, block++, change, now_s, limit_s);
-  pthread_mutex_unlock (&device->state_lock);
+      if (block % SLOTS_IN_PAGE == 0 && !pace_step (device))
+        break;
+    }
+  device_unlock (device);
   return nr_idle;
 }
 
@@ -74,6 +84,12 @@ uint64_t
 idle_mark_older (struct device *device, uint32_t age_s)
 {
   return change_ages (device, marked_if_older, age_s);
+}
+
+uint64_t
+idle_mark_too (struct device *device, uint32_t age_s)
+{
+  return change_ages (device, marked_too_if_older, age_s);
 }
 
 void

@@ -20,6 +20,10 @@ uint64_t idle_mark_all (struct device *device);
  * their mark. */
 uint64_t idle_mark_older (struct device *device, uint32_t age_s);
 
+/* The same, but no block loses its mark: for the worker, which is not to undo
+ * what somebody marked by hand. */
+uint64_t idle_mark_too (struct device *device, uint32_t age_s);
+
 /* Keep old ages from wrapping round; at least every AGE_SWEEP_S (age.h). */
 void idle_sweep (struct device *device);
 

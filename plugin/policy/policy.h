@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a device does by itself.  zram leaves all of this to scripts.
  *
- * All-zero is: nothing by itself, and a full device is full.  Anybody may change
- * a value at any time; the worker looks at it when it begins its next round.
+ * All-zero is: nothing by itself, and a full device is full.  Anybody may
+ * change a value at any time; the worker looks at it when it begins its next
+ * round.
  */
 #ifndef ZRAM_POLICY_H
 #define ZRAM_POLICY_H
@@ -25,7 +26,7 @@ enum policy_incompressible {
 /* What a write does at the memory limit. */
 enum policy_full {
   POLICY_FULL_ERROR,                    /* fail with ENOSPC */
-  POLICY_FULL_WRITEBACK,                /* write the coldest blocks back first */
+  POLICY_FULL_WRITEBACK,                /* write cold blocks back first */
 };
 
 struct policy {

@@ -13,6 +13,7 @@
 #include "../store/block.h"
 #include "../store/device.h"
 #include "../store/report.h"
+#include "pace.h"
 #include "postproc.h"
 
 #define BUCKET_SHIFT 6
@@ -204,6 +205,8 @@ postproc_next (struct postproc *postproc, uint64_t *block)
   bool r;
 
   *block = 0;
+  if (!pace_step (postproc->device))
+    return false;
   pthread_mutex_lock (&postproc->lock);
   r = postproc->next_chosen < postproc->nr_chosen || collect (postproc);
   if (r)

@@ -216,10 +216,10 @@ recompress_device (struct device *device,
   int r, saved_errno;
 
   *result = (struct postproc_result) { .nr_tried = 0 };
-  pthread_mutex_lock (&device->state_lock);
+  device_lock (device);
   r = recompress_locked (device, params, result);
   saved_errno = errno;
-  pthread_mutex_unlock (&device->state_lock);
+  device_unlock (device);
   errno = saved_errno;
   return r;
 }

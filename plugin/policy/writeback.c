@@ -16,6 +16,7 @@
 #include "../store/pages.h"
 #include "../store/report.h"
 #include "allowance.h"
+#include "pace.h"
 #include "writeback.h"
 
 /* More writers than the device has processors for would only wait. */
@@ -330,10 +331,11 @@ run_writers (struct pass *pass, unsigned nr_writers)
   return 0;
 }
 
+/* The worker does it alone, at its pace. */
 static unsigned
 nr_writers (const struct device *device)
 {
-  const uint32_t batch = device->writeback_batch_size;
+  const uint32_t batch = pace_is_kept () ? 1 : device->writeback_batch_size;
 
   return batch < NR_WRITERS_MAX ? batch : NR_WRITERS_MAX;
 }
@@ -379,10 +381,10 @@ writeback_some (struct device *device, const struct postproc_filter *filter,
   int r, saved_errno;
 
   *result = (struct postproc_result) { .nr_tried = 0 };
-  pthread_mutex_lock (&device->state_lock);
+  device_lock (device);
   r = writeback_locked (device, filter, max_pages, result);
   saved_errno = errno;
-  pthread_mutex_unlock (&device->state_lock);
+  device_unlock (device);
   errno = saved_errno;
   return r;
 }

@@ -16,13 +16,37 @@
 
 #define WORD_BYTES sizeof (uint64_t)
 
-static int
-fail (const struct device *device, uint64_t block, const char *what)
+static const char *
+reason (int errnum)
+{
+  switch (errnum) {
+  case ENOSPC:
+    return "the device is at its memory limit";
+  case EMSGSIZE:
+    return "it does not compress, and on_incompressible is reject";
+  case EIO:
+    return "its object is damaged";
+  default:
+    return strerror (errnum);
+  }
+}
+
+void
+block_report (const struct device *device, uint64_t block, const char *what)
 {
   report_error ("%s: block %" PRIu64 ": cannot %s: %s", device->name, block,
-                what,
-                errno == ENOSPC ? "the device is at its memory limit" :
-                errno == EIO ? "its object is damaged" : strerror (errno));
+                what, reason (errno));
+  if (errno == EMSGSIZE)
+    errno = ENOSPC;
+}
+
+/* A damaged object. */
+static int
+fail_to_read (struct device *device, uint64_t block)
+{
+  errno = EIO;
+  block_report (device, block, "read it");
+  stats_add_locked (device_stats (device, block), STAT_FAILED_READS, 1);
   return -1;
 }
 
@@ -115,6 +139,8 @@ store_compressed (struct device *device, uint64_t block, const void *data,
   if (size > 0)
     r = store_object (device, block, SLOT_PACKED, id, stream->object, size,
                       slot);
+  else if (size == 0 && device->reject_incompressible)
+    errno = EMSGSIZE;
   else if (size == 0)
     r = store_object (device, block, SLOT_HUGE, 0, data, device->block_bytes,
                       slot);
@@ -148,8 +174,7 @@ block_store (struct device *device, uint64_t block, const void *data)
     }
     table_unprepare (&device->table, block);
   }
-  stats_add_locked (device_stats (device, block), STAT_FAILED_WRITES, 1);
-  return fail (device, block, "store it");
+  return -1;
 }
 
 int
@@ -158,10 +183,8 @@ block_zero (struct device *device, uint64_t block)
   slot_t zeroes;
 
   slot_of_word (0, &zeroes);
-  if (table_prepare (&device->table, block) == -1) {
-    stats_add_locked (device_stats (device, block), STAT_FAILED_WRITES, 1);
-    return fail (device, block, "zero it");
-  }
+  if (table_prepare (&device->table, block) == -1)
+    return -1;
   publish (device, block, zeroes);
   return 0;
 }
@@ -213,8 +236,7 @@ unpack (struct device *device, uint64_t block, slot_t slot, const void *object,
   if (codec_decompress (device->codecs.codecs[slot_codec (slot)], object,
                         slot_size_bytes (slot), data) == 0)
     return 0;
-  stats_add_locked (device_stats (device, block), STAT_FAILED_READS, 1);
-  return fail (device, block, "read it");
+  return fail_to_read (device, block);
 }
 
 static struct backed_object
@@ -327,8 +349,7 @@ load_slot (struct device *device, uint64_t block, slot_t slot, bool often,
     return load_part_of_whole (device, block, slot, often, from_byte, bytes,
                                data);
   default:
-    errno = EIO;
-    return fail (device, block, "read it");
+    return fail_to_read (device, block);
   }
 }
 
@@ -372,9 +393,7 @@ block_promote (struct device *device, uint64_t block)
     return 0;
   if (read_backed (device, block, slot, object) == -1)
     return -1;
-  if (promote (device, block, slot, object) == 0)
-    return 0;
-  return fail (device, block, "bring it into memory");
+  return promote (device, block, slot, object);
 }
 
 int

@@ -6,9 +6,11 @@
  *
  * Prepare, publish, release: all that can fail happens on the side, then one
  * store into the table makes it true, then the old object is freed.  On failure
- * the block has its old content, errno is set and one message names the device,
- * the block and the reason: ENOSPC (the memory limit), ENOMEM (the machine),
- * EIO (a damaged object, or the backing file).
+ * the block has its old content and errno is set: ENOSPC (the memory limit),
+ * ENOMEM (the machine), EMSGSIZE (it does not compress, and the device rejects
+ * such blocks), EIO (a damaged object, or the backing file).  A message that
+ * names the device, the block and the reason was given for EIO; for the others
+ * the caller gives it, who may try again first.
  */
 #ifndef ZRAM_BLOCK_H
 #define ZRAM_BLOCK_H
@@ -19,6 +21,11 @@
 #include "slot.h"
 
 struct device;
+
+/* One message: this cannot be done to the block, for the reason in errno, which
+ * becomes what a client is told. */
+void block_report (const struct device *device, uint64_t block,
+                   const char *what);
 
 /* Make the block what data says; data has block_bytes bytes, any alignment. */
 int block_store (struct device *device, uint64_t block, const void *data);

@@ -271,8 +271,38 @@ device_read (struct device *device, void *data, uint64_t bytes,
   return 0;
 }
 
+/* Give up on a request's part, for the reason in errno. */
 static int
-write_part (struct device *device, const struct part *part, const void *data)
+fail_part (struct device *device, uint64_t block, const char *what)
+{
+  const int saved_errno = errno;
+
+  stats_add (device_stats (device, block), STAT_FAILED_WRITES, 1);
+  errno = saved_errno;
+  if (errno != EIO)             /* that has been reported */
+    block_report (device, block, what);
+  return -1;
+}
+
+/* Once for each step of room that a write can need: an object, and the pages of
+ * a size class and of the table that it is the first in. */
+#define TRIES 8
+
+static bool
+makes_room (struct device *device, unsigned tries)
+{
+  const int saved_errno = errno;
+
+  if (errno != ENOSPC || tries == TRIES || !device->make_room)
+    return false;
+  if (device->make_room (device, device->make_room_opaque))
+    return true;
+  errno = saved_errno;
+  return false;
+}
+
+static int
+try_write (struct device *device, const struct part *part, const void *data)
 {
   int r;
 
@@ -283,6 +313,17 @@ write_part (struct device *device, const struct part *part, const void *data)
     r = block_patch (device, part->block, part->from_byte, part->bytes, data);
   device_unlock_block (device, part->block);
   return r;
+}
+
+static int
+write_part (struct device *device, const struct part *part, const void *data)
+{
+  unsigned tries = 0;
+
+  while (try_write (device, part, data) == -1)
+    if (!makes_room (device, tries++))
+      return fail_part (device, part->block, "store it");
+  return 0;
 }
 
 int
@@ -336,7 +377,7 @@ clear_block (struct device *device, uint64_t block)
 }
 
 static int
-zero_part (struct device *device, const struct part *part, bool may_trim)
+try_zero (struct device *device, const struct part *part, bool may_trim)
 {
   int r = 0;
 
@@ -349,6 +390,17 @@ zero_part (struct device *device, const struct part *part, bool may_trim)
     r = block_zero (device, part->block);
   device_unlock_block (device, part->block);
   return r;
+}
+
+static int
+zero_part (struct device *device, const struct part *part, bool may_trim)
+{
+  unsigned tries = 0;
+
+  while (try_zero (device, part, may_trim) == -1)
+    if (!makes_room (device, tries++))
+      return fail_part (device, part->block, "zero it");
+  return 0;
 }
 
 int
@@ -400,6 +452,8 @@ cache_block (struct device *device, uint64_t block)
   device_lock_block (device, block);
   r = block_promote (device, block);
   device_unlock_block (device, block);
+  if (r == -1 && errno != EIO)
+    block_report (device, block, "bring it into memory");
   return r;
 }
 

@@ -72,6 +72,7 @@ struct device {
   struct block_lock block_locks[NR_BLOCK_LOCKS];
 
   pthread_mutex_t state_lock;
+  _Atomic unsigned nr_waiting;  /* for the state lock */
   pthread_mutex_t open_lock;
   unsigned nr_open;             /* connections; guarded by open_lock */
   _Atomic uint64_t pages_compacted;
@@ -80,6 +81,12 @@ struct device {
   struct {
     _Atomic uint64_t done, total;
   } progress;
+
+  /* What policy/ tells requests.  A write that does not fit calls make_room
+   * with no lock held; true: try again. */
+  bool (*make_room) (struct device *device, void *opaque);      /* or NULL */
+  void *make_room_opaque;
+  _Atomic bool reject_incompressible;
 
   /* Attributes that writeback obeys. */
   _Atomic uint64_t writeback_limit_pages;
@@ -163,6 +170,21 @@ static inline void
 device_unlock_block (struct device *device, uint64_t block)
 {
   pthread_mutex_unlock (&device_block_lock (device, block)->lock);
+}
+
+/* The state lock. */
+static inline void
+device_lock (struct device *device)
+{
+  atomic_fetch_add (&device->nr_waiting, 1);
+  pthread_mutex_lock (&device->state_lock);
+  atomic_fetch_sub (&device->nr_waiting, 1);
+}
+
+static inline void
+device_unlock (struct device *device)
+{
+  pthread_mutex_unlock (&device->state_lock);
 }
 
 static inline struct stats *

@@ -104,10 +104,10 @@ live_set_codec (struct device *device, unsigned priority,
 {
   int r, saved_errno;
 
-  pthread_mutex_lock (&device->state_lock);
+  device_lock (device);
   r = set_codec (device, priority, algorithm, params);
   saved_errno = errno;
-  pthread_mutex_unlock (&device->state_lock);
+  device_unlock (device);
   errno = saved_errno;
   return r;
 }
@@ -164,7 +164,11 @@ clear_behind (struct device *device, uint64_t size_bytes)
     return -1;
   if (is_zero (behind, bytes))
     return 0;
-  return block_patch (device, block, from_byte, bytes, NULL);
+  if (block_patch (device, block, from_byte, bytes, NULL) == 0)
+    return 0;
+  if (errno != EIO)
+    block_report (device, block, "clear it behind the new end");
+  return -1;
 }
 
 /* Under quiescence. */
@@ -196,12 +200,12 @@ live_set_size (struct device *device, uint64_t size_bytes)
 
   if (device_count_blocks (device, size_bytes, &nr_blocks) == -1)
     return -1;
-  pthread_mutex_lock (&device->state_lock);
+  device_lock (device);
   device_quiesce_begin (device);
   r = resize (device, size_bytes, nr_blocks);
   saved_errno = errno;
   device_quiesce_end (device);
-  pthread_mutex_unlock (&device->state_lock);
+  device_unlock (device);
   errno = saved_errno;
   return r;
 }
@@ -265,10 +269,10 @@ live_attach_backing (struct device *device,
 {
   int r, saved_errno;
 
-  pthread_mutex_lock (&device->state_lock);
+  device_lock (device);
   r = attach (device, params);
   saved_errno = errno;
-  pthread_mutex_unlock (&device->state_lock);
+  device_unlock (device);
   errno = saved_errno;
   return r;
 }
@@ -304,10 +308,10 @@ live_detach_backing (struct device *device)
 {
   int r, saved_errno;
 
-  pthread_mutex_lock (&device->state_lock);
+  device_lock (device);
   r = detach (device);
   saved_errno = errno;
-  pthread_mutex_unlock (&device->state_lock);
+  device_unlock (device);
   errno = saved_errno;
   return r;
 }
@@ -399,9 +403,9 @@ live_reset (struct device *device)
 
   if (!primary)
     return -1;
-  pthread_mutex_lock (&device->state_lock);
+  device_lock (device);
   r = reset_if_closed (device, primary);
-  pthread_mutex_unlock (&device->state_lock);
+  device_unlock (device);
   if (r == -1) {
     codec_delete (primary);
     errno = EBUSY;

@@ -145,7 +145,7 @@ recount_device (struct device *device)
   struct recount recount = { .nr_objects = 0 };
   bool ok;
 
-  pthread_mutex_lock (&device->state_lock);
+  device_lock (device);
   device_quiesce_begin (device);
   if (device->backing)
     recount.backing_counts = calloc (backing_nr_pages (device->backing), 1);
@@ -158,6 +158,6 @@ recount_device (struct device *device)
   ok &= check_backing (device, &recount);
   free (recount.backing_counts);
   device_quiesce_end (device);
-  pthread_mutex_unlock (&device->state_lock);
+  device_unlock (device);
   return ok;
 }

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The pace of the background worker: it works a little and rests a lot, so that
+ * it takes no more than a share of one processor, and gives way to whoever asks
+ * for the device.
+ *
+ * A low priority would not do: a thread that is scheduled away while it holds a
+ * block lock makes requests wait.  So it rests where it holds none.
+ *
+ * What people ask for by hand is done by other threads, at full speed.
+ */
+#ifndef ZRAM_PACE_H
+#define ZRAM_PACE_H
+
+#include <stdbool.h>
+
+struct device;
+
+/* From now on this thread keeps a pace. */
+void pace_begin (void);
+
+/* At full speed for a while: somebody waits for this thread. */
+void pace_suspend (bool suspended);
+
+/* Does this thread keep one? */
+bool pace_is_kept (void);
+
+/* Called between two steps, with no lock held but the state lock.  True: go on;
+ * false: somebody waits for the state lock, end this pass. */
+bool pace_step (const struct device *device);
+
+#endif

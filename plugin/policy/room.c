@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Room; see room.h. */
+#include <config.h>
+
+#include "../store/device.h"
+#include "../store/pages.h"
+#include "compact.h"
+#include "room.h"
+#include "writeback.h"
+
+#define STEP_MIN_BYTES (256u << 10)
+
+/* Ages by their number of bits: under a second, one, two or three, ... */
+#define NR_AGE_BUCKETS 33
+
+static uint64_t
+limit_bytes (struct device *device)
+{
+  return atomic_load (&device->budget.limit_bytes);
+}
+
+uint64_t
+room_step_bytes (struct device *device)
+{
+  const uint64_t step = limit_bytes (device) / 64;
+
+  return step > STEP_MIN_BYTES ? step : STEP_MIN_BYTES;
+}
+
+bool
+room_is_short (struct device *device, uint64_t bytes)
+{
+  const uint64_t limit = limit_bytes (device);
+
+  return limit != 0 &&
+    atomic_load (&device->budget.used_bytes) + bytes > limit;
+}
+
+static unsigned
+bucket_of (uint32_t age_s)
+{
+  return age_s == 0 ? 0 : 32 - __builtin_clz (age_s);
+}
+
+static void
+count_block (struct device *device, uint64_t block, uint64_t now_s,
+             uint64_t *buckets)
+{
+  const slot_t slot = table_peek (&device->table, block);
+
+  if (slot_owns_object (slot))
+    buckets[bucket_of (age_seconds (*table_age (&device->table, block),
+                                    now_s))] += slot_size_bytes (slot);
+}
+
+/* Objects that were not used for longer than this are so many bytes or more, as
+ * far as buckets tell; 0: any age. */
+static uint32_t
+coldest_age (struct device *device, uint64_t bytes)
+{
+  const uint64_t now_s = age_now_s ();
+  uint64_t buckets[NR_AGE_BUCKETS] = { 0 }, block = 0, sum = 0;
+  unsigned bucket = NR_AGE_BUCKETS;
+
+  while (block < device->nr_blocks)
+    if (table_page_is_empty (&device->table, block))
+      block = table_next_page (block);
+    else
+      count_block (device, block++, now_s, buckets);
+  while (bucket > 0 && sum < bytes)
+    sum += buckets[--bucket];
+  return bucket <= 1 ? 0 : (1u << (bucket - 1)) - 1;
+}
+
+bool
+room_make (struct device *device, uint64_t bytes)
+{
+  const uint64_t before = atomic_load (&device->budget.used_bytes);
+  const struct postproc_filter filter = {
+    .idle_age_s = coldest_age (device, bytes),
+  };
+  struct postproc_result result;
+
+  /* Whatever stopped it, what was moved counts. */
+  writeback_some (device, &filter, pages_for_bytes (bytes), &result);
+  if (result.nr_done == 0)
+    return false;
+  compact_device (device);
+  return atomic_load (&device->budget.used_bytes) < before;
+}
