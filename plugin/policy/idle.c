@@ -59,17 +59,15 @@ static uint64_t
 change_ages (struct device *device, changed_age *change, uint32_t limit_s)
 {
   const uint64_t now_s = age_now_s ();
-  uint64_t block = 0, nr_idle = 0;
+  uint64_t block, nr_idle = 0;
 
   device_lock (device);
-  while (block < device->nr_blocks)
-    if (table_page_is_empty (&device->table, block))
-      block = table_next_page (block);
-    else {
-      nr_idle += change_age (device, block++, change, now_s, limit_s);
-      if (block % SLOTS_IN_PAGE == 0 && !pace_step (device))
-        break;
-    }
+  for (block = device_next_block (device, 0); block != UINT64_MAX;
+       block = device_next_block (device, block + 1)) {
+    nr_idle += change_age (device, block, change, now_s, limit_s);
+    if (block % SLOTS_IN_PAGE == 0 && !pace_step (device))
+      break;
+  }
   device_unlock (device);
   return nr_idle;
 }

@@ -89,12 +89,8 @@ typedef bool visitor (struct postproc *postproc, uint64_t block);
 static void
 scan (struct postproc *postproc, uint64_t *block, visitor *visit)
 {
-  const struct device *device = postproc->device;
-
-  while (*block < device->nr_blocks)
-    if (table_page_is_empty (&device->table, *block))
-      *block = table_next_page (*block);
-    else if (!visit (postproc, (*block)++))
+  while ((*block = device_next_block (postproc->device, *block)) != UINT64_MAX)
+    if (!visit (postproc, (*block)++))
       return;
 }
 

@@ -59,14 +59,12 @@ static uint32_t
 coldest_age (struct device *device, uint64_t bytes)
 {
   const uint64_t now_s = age_now_s ();
-  uint64_t buckets[NR_AGE_BUCKETS] = { 0 }, block = 0, sum = 0;
+  uint64_t buckets[NR_AGE_BUCKETS] = { 0 }, block, sum = 0;
   unsigned bucket = NR_AGE_BUCKETS;
 
-  while (block < device->nr_blocks)
-    if (table_page_is_empty (&device->table, block))
-      block = table_next_page (block);
-    else
-      count_block (device, block++, now_s, buckets);
+  for (block = device_next_block (device, 0); block != UINT64_MAX;
+       block = device_next_block (device, block + 1))
+    count_block (device, block, now_s, buckets);
   while (bucket > 0 && sum < bytes)
     sum += buckets[--bucket];
   return bucket <= 1 ? 0 : (1u << (bucket - 1)) - 1;

@@ -224,6 +224,12 @@ compact (struct charge *charge, uint64_t now_s)
   charge->waste_left_bytes = waste_bytes (charge->device, &held_bytes);
 }
 
+static void
+fit_dedup (struct charge *charge, uint64_t now_s)
+{
+  live_fit_dedup (charge->device);
+}
+
 /* Rounds. */
 
 static void
@@ -231,7 +237,7 @@ work (struct charge *charge)
 {
   static void (*const duties[]) (struct charge *, uint64_t) = {
     sweep, mark_idle, make_room, write_back_incompressible, recompress,
-    write_back_old, compact,
+    write_back_old, compact, fit_dedup,
   };
   const uint64_t now_s = age_now_s ();
 

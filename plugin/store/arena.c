@@ -376,6 +376,19 @@ arena_store_in_open (struct arena *arena, uint32_t owner, const void *object,
   return store (arena, owner, object, size_bytes, false, place);
 }
 
+void
+arena_set_owner (struct arena *arena, uint64_t place, uint32_t size_bytes,
+                 uint32_t owner)
+{
+  const unsigned class_index = sizeclass_index (&arena->geometry, size_bytes);
+  struct zspage_ref ref = ref_of (arena, span_of_place (arena, place),
+                                  class_index);
+
+  pthread_mutex_lock (&arena->classes[class_index].lock);
+  zspage_set_owner (&ref, index_of_place (arena, &ref, place), owner);
+  pthread_mutex_unlock (&arena->classes[class_index].lock);
+}
+
 static void
 drop_object (struct arena *arena, unsigned class_index, uint64_t place)
 {

@@ -79,6 +79,10 @@ int arena_store_in_open (struct arena *arena, uint32_t owner,
                          const void *object, uint32_t size_bytes,
                          uint64_t *place);
 
+/* Another owner.  The caller holds the block locks of both. */
+void arena_set_owner (struct arena *arena, uint64_t place, uint32_t size_bytes,
+                      uint32_t owner);
+
 /* Where the object is; valid as long as its owner's block lock is held. */
 static inline void *
 arena_load (const struct arena *arena, uint64_t place)

@@ -50,6 +50,15 @@ fail_to_read (struct device *device, uint64_t block)
   return -1;
 }
 
+/* A share costs one object, however many blocks there are to it. */
+static int64_t
+dup_bytes (const struct device *device, uint64_t share, slot_t slot)
+{
+  const uint32_t count = atomic_load (share_count (&device->shares, share));
+
+  return (int64_t) (count - 1) * slot_size_bytes (slot);
+}
+
 /* Add (or take off, times = -1) what a slot stands for. */
 static void
 account (struct device *device, uint64_t block, slot_t slot, int times)
@@ -57,13 +66,19 @@ account (struct device *device, uint64_t block, slot_t slot, int times)
   static const enum stat_id by_kind[] = {
     [SLOT_SAME] = STAT_SAME_BLOCKS, [SLOT_WIDE] = STAT_SAME_BLOCKS,
     [SLOT_PACKED] = STAT_PACKED_BLOCKS, [SLOT_HUGE] = STAT_HUGE_BLOCKS,
-    [SLOT_BACKED] = STAT_BACKED_BLOCKS,
+    [SLOT_BACKED] = STAT_BACKED_BLOCKS, [SLOT_SHARED] = STAT_SHARED_BLOCKS,
   };
   struct stats *stats = device_stats (device, block);
 
   if (slot_kind (slot) == SLOT_EMPTY)
     return;
-  stats_add_locked (stats, by_kind[slot_kind (slot)], times);
+  if (device_is_share (device, block)) {
+    stats_add_locked (stats, STAT_SHARES, times);
+    stats_add_locked (stats, STAT_DUP_BYTES,
+                      times * dup_bytes (device, block, slot));
+  }
+  else
+    stats_add_locked (stats, by_kind[slot_kind (slot)], times);
   if (slot_owns_object (slot))
     stats_add_locked (stats, STAT_OBJECT_BYTES,
                       times * (int) slot_size_bytes (slot));
@@ -79,6 +94,8 @@ release (struct device *device, slot_t old)
     arena_free (&device->arena, slot_place (old), slot_size_bytes (old));
   else if (slot_kind (old) == SLOT_BACKED)
     backing_release (device->backing, slot_place (old), slot_size_bytes (old));
+  else if (slot_kind (old) == SLOT_SHARED)
+    dedup_release (device, slot_share (old));
 }
 
 /* The commit.  The slot was prepared. */
@@ -151,6 +168,20 @@ store_compressed (struct device *device, uint64_t block, const void *data,
 }
 
 static int
+store_unless_shared (struct device *device, uint64_t block, const void *data,
+                     slot_t *slot)
+{
+  const uint32_t tag = dedup_tag (device, data);
+
+  if (dedup_find (device, block, tag, data, slot))
+    return 0;
+  if (store_compressed (device, block, data, slot) == -1)
+    return -1;
+  dedup_note (&device->dedup, tag, block);
+  return 0;
+}
+
+static int
 store_data (struct device *device, uint64_t block, const void *data,
             slot_t *slot)
 {
@@ -158,6 +189,8 @@ store_data (struct device *device, uint64_t block, const void *data,
 
   if (samefill_detect (data, device->block_bytes, &word))
     return store_same (device, block, word, slot);
+  if (dedup_is_on (&device->dedup))
+    return store_unless_shared (device, block, data, slot);
   return store_compressed (device, block, data, slot);
 }
 
@@ -366,6 +399,19 @@ touch (struct device *device, uint64_t block, slot_t slot)
     table_touch (&device->table, block, age_stamp (age_now_s ()));
 }
 
+/* A share is a block. */
+static int
+load_share (struct device *device, uint64_t share, uint32_t from_byte,
+            uint32_t bytes, void *data)
+{
+  int r;
+
+  device_lock_block (device, share);
+  r = block_load_part (device, share, from_byte, bytes, data);
+  device_unlock_block (device, share);
+  return r;
+}
+
 int
 block_load_part (struct device *device, uint64_t block, uint32_t from_byte,
                  uint32_t bytes, void *data)
@@ -374,6 +420,8 @@ block_load_part (struct device *device, uint64_t block, uint32_t from_byte,
   const bool often = is_read_often (device, block, slot);
 
   touch (device, block, slot);
+  if (slot_kind (slot) == SLOT_SHARED)
+    return load_share (device, slot_share (slot), from_byte, bytes, data);
   return load_slot (device, block, slot, often, from_byte, bytes, data);
 }
 
@@ -383,12 +431,25 @@ block_load (struct device *device, uint64_t block, void *data)
   return block_load_part (device, block, 0, device->block_bytes, data);
 }
 
+static int
+promote_share (struct device *device, uint64_t share)
+{
+  int r;
+
+  device_lock_block (device, share);
+  r = block_promote (device, share);
+  device_unlock_block (device, share);
+  return r;
+}
+
 int
 block_promote (struct device *device, uint64_t block)
 {
   const slot_t slot = table_peek (&device->table, block);
   uint8_t object[BLOCK_BYTES_MAX];
 
+  if (slot_kind (slot) == SLOT_SHARED)
+    return promote_share (device, slot_share (slot));
   if (slot_kind (slot) != SLOT_BACKED)
     return 0;
   if (read_backed (device, block, slot, object) == -1)
@@ -470,4 +531,26 @@ block_back (struct device *device, uint64_t block, uint64_t place)
 
   backing_hold (device->backing, place, slot_size_bytes (slot));
   publish_untouched (device, block, slot_moved (slot, SLOT_BACKED, place));
+}
+
+void
+block_give_object (struct device *device, uint64_t block, uint64_t share,
+                   slot_t slot)
+{
+  const slot_t shared = slot_of_share (share);
+
+  arena_set_owner (&device->arena, slot_place (slot), slot_size_bytes (slot),
+                   share);
+  table_publish (&device->table, share, slot);
+  table_touch (&device->table, share, age_stamp (age_now_s ()));
+  account (device, share, slot, 1);
+  table_publish (&device->table, block, shared);
+  account (device, block, shared, 1);
+  account (device, block, slot, -1);
+}
+
+void
+block_clear_share (struct device *device, uint64_t share)
+{
+  publish_untouched (device, share, 0);
 }

@@ -77,6 +77,16 @@ void block_flag (struct device *device, uint64_t block, enum slot_flag flag,
 int block_replace (struct device *device, uint64_t block, enum slot_kind kind,
                    unsigned codec, const void *object, uint32_t size_bytes);
 
+/* For dedup.c; the caller holds both locks. */
+
+/* The block's object, which this slot names, becomes the share's; the block
+ * shares it from now on.  The share was prepared. */
+void block_give_object (struct device *device, uint64_t block, uint64_t share,
+                        slot_t slot);
+
+/* Nobody shares it any more. */
+void block_clear_share (struct device *device, uint64_t share);
+
 /* The object is in the backing file now, at this place, and its pages there are
  * held by the caller. */
 void block_back (struct device *device, uint64_t block, uint64_t place);

@@ -40,8 +40,15 @@ init_store (struct device *device)
   if (table_init (&device->table, device->nr_blocks, &device->budget) == -1)
     return -1;
   if (arena_init (&device->arena, device->block_bytes, device->nr_blocks,
-                  &device->budget) == 0)
-    return 0;
+                  &device->budget) == -1)
+    goto err1;
+  if (shares_init (&device->shares, &device->budget) == -1)
+    goto err2;
+  return 0;
+
+ err2:
+  arena_destroy (&device->arena);
+ err1:
   table_destroy (&device->table);
   return -1;
 }
@@ -64,6 +71,14 @@ init_budget (struct device *device, uint64_t limit_bytes)
   return 0;
 }
 
+/* Shares take half of the numbers, from when there first are some. */
+static uint64_t
+nr_blocks_max (const struct device *device)
+{
+  return device->table.first_share < NR_BLOCKS_MAX ?
+    device->table.first_share : NR_BLOCKS_MAX;
+}
+
 int
 device_count_blocks (const struct device *device, uint64_t size_bytes,
                      uint64_t *nr_blocks)
@@ -71,11 +86,12 @@ device_count_blocks (const struct device *device, uint64_t size_bytes,
   const uint64_t last = size_bytes == 0 ? 0 : size_bytes - 1;
 
   *nr_blocks = (last >> device->block_shift) + (size_bytes > 0);
-  if (*nr_blocks <= NR_BLOCKS_MAX)
+  if (*nr_blocks <= nr_blocks_max (device))
     return 0;
   report_error ("%s: a disk of %" PRIu64 " bytes is too large: with blocks of "
                 "%u bytes it can have %" PRIu64, device->name, size_bytes,
-                device->block_bytes, NR_BLOCKS_MAX << device->block_shift);
+                device->block_bytes,
+                nr_blocks_max (device) << device->block_shift);
   errno = EFBIG;
   return -1;
 }
@@ -101,7 +117,7 @@ init_locks (struct device *device)
   pthread_mutex_init (&device->state_lock, NULL);
   pthread_mutex_init (&device->open_lock, NULL);
   pthread_mutex_init (&device->facts_lock, NULL);
-  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++) {
+  for (unsigned i = 0; i < NR_LOCKS; i++) {
     pthread_mutex_init (&device->block_locks[i].lock, NULL);
     pthread_cond_init (&device->block_locks[i].resumed, NULL);
   }
@@ -110,7 +126,7 @@ init_locks (struct device *device)
 static void
 destroy_locks (struct device *device)
 {
-  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++) {
+  for (unsigned i = 0; i < NR_LOCKS; i++) {
     pthread_cond_destroy (&device->block_locks[i].resumed);
     pthread_mutex_destroy (&device->block_locks[i].lock);
   }
@@ -154,6 +170,7 @@ device_create (const struct device_params *params)
   }
   memset (device, 0, bytes);
   device->writeback_batch_size = WRITEBACK_BATCH_SIZE;
+  device->table.first_share = UINT64_MAX;
   if (init (device, params) == 0)
     return device;
   free (device);
@@ -166,6 +183,8 @@ device_destroy (struct device *device)
   destroy_locks (device);
   if (device->backing)
     backing_close (device->backing);
+  dedup_destroy (&device->dedup, &device->budget);
+  shares_destroy (&device->shares);
   arena_destroy (&device->arena);
   table_destroy (&device->table);
   codec_set_destroy (&device->codecs);
@@ -445,9 +464,10 @@ device_trim (struct device *device, uint64_t bytes, uint64_t offset)
 static int
 cache_block (struct device *device, uint64_t block)
 {
+  const enum slot_kind kind = slot_kind (table_peek (&device->table, block));
   int r;
 
-  if (slot_kind (table_peek (&device->table, block)) != SLOT_BACKED)
+  if (kind != SLOT_BACKED && kind != SLOT_SHARED)
     return 0;
   device_lock_block (device, block);
   r = block_promote (device, block);
@@ -532,26 +552,58 @@ void
 device_get_stats (struct device *device, struct stats_snapshot *sum)
 {
   memset (sum, 0, sizeof *sum);
-  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++)
+  for (unsigned i = 0; i < NR_LOCKS; i++)
     stats_sum (sum, &device->block_locks[i].stats);
 }
 
+static uint64_t
+next_present (const struct table *table, uint64_t block, uint64_t end)
+{
+  while (block < end && table_page_is_empty (table, block))
+    block = table_next_page (block);
+  return block;
+}
+
+uint64_t
+device_next_block (struct device *device, uint64_t block)
+{
+  const struct table *table = &device->table;
+  uint64_t shares;
+
+  if (block < device->nr_blocks)
+    block = next_present (table, block, device->nr_blocks);
+  if (block < device->nr_blocks)
+    return block;
+  if (table->first_share == UINT64_MAX)
+    return UINT64_MAX;
+  shares = shares_end (&device->shares);
+  block = next_present (table, block > table->first_share ? block :
+                        table->first_share, shares);
+  return block < shares ? block : UINT64_MAX;
+}
+
+_Thread_local bool device_quiescing;
+
+/* Blocks before shares, as they are taken: whoever holds a block gets on with
+ * its share. */
 void
 device_quiesce_begin (struct device *device)
 {
-  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++) {
+  for (unsigned i = 0; i < NR_LOCKS; i++) {
     struct block_lock *lock = &device->block_locks[i];
 
     pthread_mutex_lock (&lock->lock);
     lock->quiesced = true;
     pthread_mutex_unlock (&lock->lock);
   }
+  device_quiescing = true;
 }
 
 void
 device_quiesce_end (struct device *device)
 {
-  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++) {
+  device_quiescing = false;
+  for (unsigned i = 0; i < NR_LOCKS; i++) {
     struct block_lock *lock = &device->block_locks[i];
 
     pthread_mutex_lock (&lock->lock);

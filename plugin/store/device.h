@@ -9,6 +9,7 @@
  *   open lock      clients come and go, or the device is reset
  *   block lock     a block's read-modify-write, its publish, and reads of its
  *                  object; striped over the block numbers
+ *   share's lock   the block lock of a share (share.h), in a stripe of its own
  *   stream         a codec's working memory (stream.h)
  *   class lock     a size class's zspages (arena.h)
  *   span lock      which spans of the arena are free (arena.h)
@@ -32,12 +33,19 @@
 #include "backing.h"
 #include "budget.h"
 #include "codec_set.h"
+#include "dedup.h"
+#include "share.h"
 #include "stats.h"
 #include "table.h"
 
 /* Enough that 16 threads seldom meet (a write holds one for some microseconds,
  * so 16 random ones collide with probability 16/256 each), and 48 KiB. */
 #define NR_BLOCK_LOCKS 256u
+
+/* Behind them, those of shares.  A popular share has many readers, whatever is
+ * done here. */
+#define NR_SHARE_LOCKS 64u
+#define NR_LOCKS (NR_BLOCK_LOCKS + NR_SHARE_LOCKS)
 
 /* A block number has 32 bits where an object notes its owner. */
 #define NR_BLOCKS_MAX NR_SLOTS_MAX
@@ -65,11 +73,13 @@ struct device {
   struct table table;
   struct arena arena;
   struct codec_set codecs;
+  struct shares shares;
+  struct dedup dedup;           /* changes while the device is quiesced */
   struct backing *backing;      /* NULL: none */
   pthread_mutex_t facts_lock;   /* for those who hold no block lock and only ask
                                  * about codecs and backing; innermost */
 
-  struct block_lock block_locks[NR_BLOCK_LOCKS];
+  struct block_lock block_locks[NR_LOCKS];
 
   pthread_mutex_t state_lock;
   _Atomic unsigned nr_waiting;  /* for the state lock */
@@ -150,11 +160,23 @@ int device_extents (struct device *device, uint64_t bytes, uint64_t offset,
 void device_get_stats (struct device *device, struct stats_snapshot *sum);
 
 /* For block.c, live.c and policy/. */
+static inline bool
+device_is_share (const struct device *device, uint64_t block)
+{
+  return block >= atomic_load_explicit (&device->table.first_share,
+                                        memory_order_relaxed);
+}
+
 static inline struct block_lock *
 device_block_lock (struct device *device, uint64_t block)
 {
-  return &device->block_locks[block % NR_BLOCK_LOCKS];
+  return device_is_share (device, block) ?
+    &device->block_locks[NR_BLOCK_LOCKS + block % NR_SHARE_LOCKS] :
+    &device->block_locks[block % NR_BLOCK_LOCKS];
 }
+
+/* Does this thread hold still all others?  Then no lock waits for it. */
+extern _Thread_local bool device_quiescing;
 
 static inline void
 device_lock_block (struct device *device, uint64_t block)
@@ -162,7 +184,7 @@ device_lock_block (struct device *device, uint64_t block)
   struct block_lock *lock = device_block_lock (device, block);
 
   pthread_mutex_lock (&lock->lock);
-  while (__builtin_expect (lock->quiesced, false))
+  while (__builtin_expect (lock->quiesced, false) && !device_quiescing)
     pthread_cond_wait (&lock->resumed, &lock->lock);
 }
 
@@ -192,6 +214,10 @@ device_stats (struct device *device, uint64_t block)
 {
   return &device_block_lock (device, block)->stats;
 }
+
+/* For passes over the device: the first block from this one on whose slot may
+ * not be empty, shares behind the others.  UINT64_MAX: there is none. */
+uint64_t device_next_block (struct device *device, uint64_t block);
 
 /* How many blocks a disk of this size has.  -1: more than there can be, errno is
  * EFBIG and a message was given. */

@@ -332,6 +332,82 @@ live_get_backing (struct device *device, char *path, size_t bytes,
   return backing != NULL;
 }
 
+/* Deduplication. */
+
+static int
+start_dedup (struct device *device)
+{
+#ifndef HAVE_XXHASH
+  report_error ("%s: deduplication is not compiled in (xxhash)", device->name);
+  errno = ENOTSUP;
+  return -1;
+#endif
+  if (device->nr_blocks > SHARE_BASE) {
+    report_error ("%s: a disk of more than %" PRIu64 " blocks cannot share "
+                  "them", device->name, SHARE_BASE);
+    errno = EFBIG;
+    return -1;
+  }
+  if (dedup_init (&device->dedup, dedup_entries_for (0),
+                  &device->budget) == -1) {
+    report_error ("%s: no memory for the index of contents", device->name);
+    return -1;
+  }
+  device->table.first_share = SHARE_BASE;
+  return 0;
+}
+
+int
+live_set_dedup (struct device *device, bool on)
+{
+  int r = 0, saved_errno = 0;
+
+  device_lock (device);
+  device_quiesce_begin (device);
+  if (!on)
+    dedup_destroy (&device->dedup, &device->budget);
+  else if (!dedup_is_on (&device->dedup))
+    r = start_dedup (device);
+  saved_errno = errno;
+  device_quiesce_end (device);
+  device_unlock (device);
+  errno = saved_errno;
+  return r;
+}
+
+/* Under quiescence.  Without memory for a larger one the present one stays. */
+static void
+grow_dedup (struct device *device, uint64_t nr_entries)
+{
+  struct dedup larger;
+
+  if (dedup_init (&larger, nr_entries, &device->budget) == -1)
+    return;
+  dedup_copy (&larger, &device->dedup);
+  dedup_destroy (&device->dedup, &device->budget);
+  device->dedup = larger;
+}
+
+void
+live_fit_dedup (struct device *device)
+{
+  struct stats_snapshot stats;
+  uint64_t nr_entries;
+
+  device_lock (device);
+  device_get_stats (device, &stats);
+  nr_entries = dedup_entries_for (stats.values[STAT_PACKED_BLOCKS] +
+                                  stats.values[STAT_HUGE_BLOCKS] +
+                                  stats.values[STAT_SHARES]);
+  if (dedup_is_on (&device->dedup) &&
+      nr_entries > device->dedup.nr_entries) {
+    device_quiesce_begin (device);
+    grow_dedup (device, nr_entries);
+    device_quiesce_end (device);
+  }
+  device_unlock (device);
+}
+
 /* Reset. */
 
 static void
@@ -349,7 +425,7 @@ clear_blocks (struct device *device)
 static void
 clear_counters (struct device *device)
 {
-  for (unsigned i = 0; i < NR_BLOCK_LOCKS; i++)
+  for (unsigned i = 0; i < NR_LOCKS; i++)
     for (unsigned stat = 0; stat < NR_STATS; stat++)
       atomic_store (&device->block_locks[i].stats.values[stat], 0);
   device->pages_compacted = 0;
@@ -362,6 +438,7 @@ static void
 reset (struct device *device, struct codec *primary)
 {
   clear_blocks (device);
+  dedup_destroy (&device->dedup, &device->budget);
   clear_counters (device);
   for (unsigned priority = 0; priority < NR_PRIORITIES; priority++)
     device->codecs.ids[priority] = CODEC_NONE;

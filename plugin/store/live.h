@@ -64,6 +64,9 @@ bool live_get_backing (struct device *device, char *path, size_t bytes,
  * is shared stays so until it is written. */
 int live_set_dedup (struct device *device, bool on);
 
+/* Let the index of contents grow with what is stored; for the worker. */
+void live_fit_dedup (struct device *device);
+
 /* All content, counters, limits and algorithms go, the size is 0.  EBUSY: a
  * client is connected. */
 int live_reset (struct device *device);

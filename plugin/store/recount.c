@@ -14,6 +14,7 @@ struct recount {
   struct stats_snapshot sums;
   uint64_t nr_objects;
   uint8_t *backing_counts;      /* NULL: there is no backing file */
+  uint32_t *share_counts;       /* for each share that ever was */
 };
 
 static bool
@@ -34,11 +35,60 @@ check_object (struct device *device, uint64_t block, slot_t slot)
   return false;
 }
 
+/* A share is counted as such, and what it saves. */
+static void
+count_kind (const struct device *device, uint64_t block, enum stat_id stat,
+            struct recount *recount)
+{
+  int64_t *values = recount->sums.values;
+  const slot_t slot = table_peek (&device->table, block);
+
+  if (!device_is_share (device, block)) {
+    values[stat]++;
+    return;
+  }
+  values[STAT_SHARES]++;
+  values[STAT_DUP_BYTES] += (int64_t) slot_size_bytes (slot) *
+    (*share_count (&device->shares, block) - 1);
+}
+
+static bool
+check_shared (const struct device *device, uint64_t block, slot_t slot,
+              struct recount *recount)
+{
+  const uint64_t share = slot_share (slot);
+
+  recount->sums.values[STAT_SHARED_BLOCKS]++;
+  if (device_is_share (device, share) &&
+      table_peek (&device->table, share) != 0) {
+    recount->share_counts[share - SHARE_BASE]++;
+    return true;
+  }
+  report_error ("%s: block %" PRIu64 ": its share %" PRIu64 " is empty",
+                device->name, block, share);
+  return false;
+}
+
+/* Shares come behind the blocks that share them. */
+static bool
+check_share (const struct device *device, uint64_t share,
+             const struct recount *recount)
+{
+  const uint32_t noted = *share_count (&device->shares, share);
+  const uint32_t counted = recount->share_counts[share - SHARE_BASE];
+
+  if (counted == noted)
+    return true;
+  report_error ("%s: share %" PRIu64 ": %u blocks counted, %u noted",
+                device->name, share, counted, noted);
+  return false;
+}
+
 static bool
 check_backed (const struct device *device, uint64_t block, slot_t slot,
               struct recount *recount)
 {
-  recount->sums.values[STAT_BACKED_BLOCKS]++;
+  count_kind (device, block, STAT_BACKED_BLOCKS, recount);
   if (slot_is_compressed (slot, device->block_bytes))
     recount->sums.values[STAT_CODEC_BLOCKS + slot_codec (slot)]++;
   if (recount->backing_counts) {
@@ -67,13 +117,15 @@ check_slot (struct device *device, uint64_t block, struct recount *recount)
     values[STAT_SAME_BLOCKS]++;
     break;
   case SLOT_PACKED:
-    values[STAT_PACKED_BLOCKS]++;
+    count_kind (device, block, STAT_PACKED_BLOCKS, recount);
     break;
   case SLOT_HUGE:
-    values[STAT_HUGE_BLOCKS]++;
+    count_kind (device, block, STAT_HUGE_BLOCKS, recount);
     break;
   case SLOT_BACKED:
     return check_backed (device, block, slot, recount);
+  case SLOT_SHARED:
+    return check_shared (device, block, slot, recount);
   default:
     report_error ("%s: block %" PRIu64 ": unknown slot %016" PRIx64,
                   device->name, block, slot);
@@ -90,13 +142,15 @@ static bool
 check_slots (struct device *device, struct recount *recount)
 {
   bool ok = true;
-  uint64_t block = 0;
+  uint64_t block;
 
-  while (block < device->nr_blocks)
-    if (table_page_is_empty (&device->table, block))
-      block = table_next_page (block);
-    else
-      ok &= check_slot (device, block++, recount);
+  for (block = device_next_block (device, 0); block != UINT64_MAX;
+       block = device_next_block (device, block + 1)) {
+    ok &= check_slot (device, block, recount);
+    if (device_is_share (device, block) &&
+        table_peek (&device->table, block) != 0)
+      ok &= check_share (device, block, recount);
+  }
   return ok;
 }
 
@@ -121,7 +175,9 @@ static bool
 check_budget (struct device *device)
 {
   const uint64_t counted = device->fixed_bytes +
-    table_held_bytes (&device->table) +
+    table_held_bytes (&device->table, shares_end (&device->shares)) +
+    shares_held_bytes (&device->shares) +
+    device->dedup.nr_entries * sizeof *device->dedup.entries +
     (arena_held_pages (&device->arena) << PAGE_SHIFT);
   const uint64_t noted = atomic_load (&device->budget.used_bytes);
 
@@ -149,14 +205,17 @@ recount_device (struct device *device)
   device_quiesce_begin (device);
   if (device->backing)
     recount.backing_counts = calloc (backing_nr_pages (device->backing), 1);
+  recount.share_counts = calloc (shares_end (&device->shares) - SHARE_BASE + 1,
+                                 sizeof *recount.share_counts);
   ok = check_slots (device, &recount);
   ok &= recount.nr_objects == arena_nr_live (&device->arena);
   ok &= check_stats (device, &recount);
-  ok &= table_check (&device->table);
+  ok &= table_check (&device->table, shares_end (&device->shares));
   ok &= arena_check (&device->arena);
   ok &= check_budget (device);
   ok &= check_backing (device, &recount);
   free (recount.backing_counts);
+  free (recount.share_counts);
   device_quiesce_end (device);
   device_unlock (device);
   return ok;

@@ -37,6 +37,7 @@ enum slot_kind {
   SLOT_PACKED = 3,              /* a compressed object */
   SLOT_HUGE   = 4,              /* an object as long as the block, as it is */
   SLOT_BACKED = 5,              /* in the backing file */
+  SLOT_SHARED = 6,              /* in a share (share.h), named by its number */
 };
 
 enum slot_flag {
@@ -142,6 +143,19 @@ static inline slot_t
 slot_at_place (slot_t slot, uint64_t place)
 {
   return (slot & (((slot_t) 1 << 24) - 1)) | place << 24;
+}
+
+/* For SHARED: the share's block number. */
+static inline slot_t
+slot_of_share (uint64_t share)
+{
+  return SLOT_SHARED | share << 24;
+}
+
+static inline uint64_t
+slot_share (slot_t slot)
+{
+  return slot_place (slot);
 }
 
 enum slot_mode { SLOT_SIGNED = 0, SLOT_HALVES = 1, SLOT_HIGH = 2 };

@@ -102,11 +102,11 @@ sparse_put (struct sparse *sparse, uint64_t page)
 }
 
 uint64_t
-sparse_held_bytes (const struct sparse *sparse, uint64_t nr_pages)
+sparse_held_bytes (const struct sparse *sparse, uint64_t page, uint64_t end)
 {
   uint64_t held = 0;
 
-  for (uint64_t page = 0; page < nr_pages; page++)
+  for (; page < end; page++)
     if (sparse_is_present (sparse, page))
       held += SPARSE_PAGE_COST;
   return held;

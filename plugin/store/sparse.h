@@ -60,8 +60,8 @@ int sparse_get (struct sparse *sparse, uint64_t page);
  * content is no matter. */
 void sparse_put (struct sparse *sparse, uint64_t page);
 
-/* Bytes that the first so many pages hold, with their counts.  No request is in
- * flight. */
-uint64_t sparse_held_bytes (const struct sparse *sparse, uint64_t nr_pages);
+/* Bytes that these pages hold, with their counts.  No request is in flight. */
+uint64_t sparse_held_bytes (const struct sparse *sparse, uint64_t page,
+                            uint64_t end);
 
 #endif

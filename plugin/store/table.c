@@ -16,6 +16,7 @@ int
 table_init (struct table *table, uint64_t nr_slots, struct budget *budget)
 {
   table->nr_slots = nr_slots;
+  table->first_share = UINT64_MAX;
   if (sparse_init (&table->slots, NR_SLOTS_MAX >> SLOTS_IN_PAGE_SHIFT,
                    budget) == -1)
     return -1;
@@ -60,7 +61,7 @@ table_prepare (struct table *table, uint64_t block)
 {
   if (table_peek (table, block) != 0)
     return 0;
-  if (block < table->nr_slots)
+  if (block < table->nr_slots || block >= table->first_share)
     return count_in (table, block);
   errno = ENOSPC;
   return -1;
@@ -87,14 +88,22 @@ table_publish (struct table *table, uint64_t block, slot_t slot)
   return old;
 }
 
-uint64_t
-table_held_bytes (const struct table *table)
+static uint64_t
+held_bytes (const struct table *table, uint64_t block, uint64_t end)
 {
   return
-    sparse_held_bytes (&table->slots,
-                       pages_for_bytes (table->nr_slots * sizeof (slot_t))) +
-    sparse_held_bytes (&table->ages,
-                       pages_for_bytes (table->nr_slots * sizeof (age_t)));
+    sparse_held_bytes (&table->slots, block >> SLOTS_IN_PAGE_SHIFT,
+                       pages_for_bytes (end * sizeof (slot_t))) +
+    sparse_held_bytes (&table->ages, block >> AGES_IN_PAGE_SHIFT,
+                       pages_for_bytes (end * sizeof (age_t)));
+}
+
+uint64_t
+table_held_bytes (const struct table *table, uint64_t shares_end)
+{
+  return held_bytes (table, 0, table->nr_slots) +
+    (table->first_share < shares_end ?
+     held_bytes (table, table->first_share, shares_end) : 0);
 }
 
 static unsigned
@@ -102,16 +111,16 @@ count_users (const struct table *table, uint64_t block, uint64_t end)
 {
   unsigned users = 0;
 
-  for (; block < end && block < table->nr_slots; block++)
+  for (; block < end; block++)
     users += table_peek (table, block) != 0;
   return users;
 }
 
 static bool
 check_counts (const struct table *table, const struct sparse *sparse,
-              unsigned shift)
+              unsigned shift, uint64_t block, uint64_t end)
 {
-  for (uint64_t page = 0; page << shift < table->nr_slots; page++) {
+  for (uint64_t page = block >> shift; page << shift < end; page++) {
     const unsigned noted = atomic_load (&sparse->use_counts[page]);
     const unsigned users =
       count_users (table, page << shift, (page + 1) << shift);
@@ -125,9 +134,18 @@ check_counts (const struct table *table, const struct sparse *sparse,
   return true;
 }
 
-bool
-table_check (const struct table *table)
+static bool
+check (const struct table *table, uint64_t block, uint64_t end)
 {
-  return check_counts (table, &table->slots, SLOTS_IN_PAGE_SHIFT) &&
-    check_counts (table, &table->ages, AGES_IN_PAGE_SHIFT);
+  return
+    check_counts (table, &table->slots, SLOTS_IN_PAGE_SHIFT, block, end) &&
+    check_counts (table, &table->ages, AGES_IN_PAGE_SHIFT, block, end);
+}
+
+bool
+table_check (const struct table *table, uint64_t shares_end)
+{
+  return check (table, 0, table->nr_slots) &&
+    (table->first_share >= shares_end ||
+     check (table, table->first_share, shares_end));
 }

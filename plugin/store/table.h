@@ -52,8 +52,10 @@
 struct table {
   struct sparse slots;
   struct sparse ages;
-  uint64_t nr_slots;            /* of the disk as it is now; changes while the
-                                 * device is quiesced */
+  /* Both change while the device is quiesced. */
+  uint64_t nr_slots;            /* of the disk as it is now */
+  _Atomic uint64_t first_share; /* from here on slots are shares' (share.h);
+                                 * UINT64_MAX: none are */
 };
 
 /* Reserve address space, all slots are empty.  The budget outlives the table.
@@ -124,10 +126,11 @@ void table_unprepare (struct table *table, uint64_t block);
  * fail. */
 slot_t table_publish (struct table *table, uint64_t block, slot_t slot);
 
-/* Bytes held: pages with a user, and their counts.  No request is in flight. */
-uint64_t table_held_bytes (const struct table *table);
+/* Bytes held for the disk, and for shares up to that number: pages with a user,
+ * and their counts.  No request is in flight. */
+uint64_t table_held_bytes (const struct table *table, uint64_t shares_end);
 
 /* The use counts are what a recount says.  No request is in flight. */
-bool table_check (const struct table *table);
+bool table_check (const struct table *table, uint64_t shares_end);
 
 #endif

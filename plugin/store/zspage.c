@@ -304,6 +304,12 @@ zspage_owner (const struct zspage_ref *ref, unsigned index)
   return owners (ref)[index];
 }
 
+void
+zspage_set_owner (const struct zspage_ref *ref, unsigned index, uint32_t owner)
+{
+  owners (ref)[index] = owner;
+}
+
 unsigned
 zspage_last_live (const struct zspage_ref *ref, unsigned end)
 {

@@ -64,6 +64,8 @@ void zspage_release_spare (struct zspage_ref *ref, struct budget *budget);
 
 bool zspage_is_live (const struct zspage_ref *ref, unsigned index);
 uint32_t zspage_owner (const struct zspage_ref *ref, unsigned index);
+void zspage_set_owner (const struct zspage_ref *ref, unsigned index,
+                       uint32_t owner);
 
 /* The last live object below end; nr_objects if there is none. */
 unsigned zspage_last_live (const struct zspage_ref *ref, unsigned end);

@@ -210,12 +210,20 @@ steer_writeback (struct random *random, struct device *device)
   zram_debug_fail_backing (NULL, 0);
 }
 
+static void
+steer_dedup (struct random *random, struct device *device)
+{
+  if (live_set_dedup (device, random_below (random, 4) != 0) == -1)
+    check (errno == ENOSPC);
+  live_fit_dedup (device);
+}
+
 void
 model_steer (struct random *random, struct device *device)
 {
   static void (*const ways[]) (struct random *, struct device *) = {
     steer_codec, steer_recompress, steer_idle, steer_size, steer_backing,
-    steer_writeback, steer_writeback, steer_writeback,
+    steer_writeback, steer_writeback, steer_writeback, steer_dedup,
   };
 
   ways[random_below (random, sizeof ways / sizeof *ways)] (random, device);

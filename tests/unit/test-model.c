@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "compact.h"
+#include "live.h"
 #include "model.h"
 #include "pages.h"
 #include "recount.h"
@@ -106,6 +107,27 @@ step_write (struct model *model)
                     range.offset) == -1)
     accept_prefix (model, range);
   check_equal (model, range);
+}
+
+/* Blocks with a content that others have. */
+static void
+step_copy (struct model *model)
+{
+  const uint64_t block_bytes = model->device->block_bytes;
+  const uint64_t nr = model->size_bytes / block_bytes;
+  const uint64_t from = random_below (&model->random, nr) * block_bytes;
+
+  for (unsigned i = random_below (&model->random, 4); i > 0; i--) {
+    const struct range range = {
+      random_below (&model->random, nr) * block_bytes, block_bytes,
+    };
+
+    memmove (model->bytes + range.offset, model->bytes + from, block_bytes);
+    if (device_write (model->device, model->bytes + range.offset, block_bytes,
+                      range.offset) == -1)
+      accept_prefix (model, range);
+    check_equal (model, range);
+  }
 }
 
 static void
@@ -219,7 +241,7 @@ step (struct model *model)
   static void (*const steps[]) (struct model *) = {
     step_write, step_write, step_write, step_write, step_zero, step_trim,
     step_read, step_extents, step_compact, step_limit, step_fail_commits,
-    step_steer, step_steer, step_steer,
+    step_copy, step_copy, step_steer, step_steer, step_steer,
   };
 
   memcpy (model->before, model->bytes, model->size_bytes);
@@ -234,6 +256,7 @@ check_emptied (struct model *model)
 {
   zram_debug_fail_commit (-1);
   device_trim (model->device, model->size_bytes, 0);
+  check (live_set_dedup (model->device, false) == 0);
   check (recount_device (model->device));
   check (atomic_load (&model->device->budget.used_bytes) ==
          model->device->fixed_bytes);
@@ -249,6 +272,8 @@ run (uint64_t seed, unsigned algorithm, uint32_t block_bytes)
     random_below (&model.random, block_bytes);
   model.device = model_device (algorithm, block_bytes, model.size_bytes);
   model_attach_backing (model.device);
+  if (random_below (&model.random, 2))
+    check (live_set_dedup (model.device, true) == 0);
   model.bytes = calloc (1, model.size_bytes);
   model.before = calloc (1, model.size_bytes);
   model.buffer = malloc (model.size_bytes);

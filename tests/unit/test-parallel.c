@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "compact.h"
+#include "live.h"
 #include "model.h"
 #include "recount.h"
 
@@ -57,17 +58,19 @@ torn_offset (struct random *random)
   return shared_bytes + random_below (random, TORN_BLOCKS) * block_bytes;
 }
 
-/* A block that says at both ends and in the middle which one it is. */
+/* A block that says at both ends and in the middle which one it is.  There are
+ * few, so that many have the same content. */
 static void
 write_marked_block (struct random *random, uint8_t *block)
 {
-  const uint64_t mark = random_next (random) | 1;
+  struct random content = random_seeded (random_below (random, 6));
+  const uint64_t mark = random_next (&content) | 1;
 
-  if (random_below (random, 2))
+  if (mark & 2)
     memset (block, mark, block_bytes);
   else
     for (uint32_t i = 0; i < block_bytes; i++)
-      block[i] = random_next (random);
+      block[i] = random_next (&content) & (mark & 4 ? 0xff : 3);
   memcpy (block, &mark, sizeof mark);
   memcpy (block + block_bytes / 2, &mark, sizeof mark);
   memcpy (block + block_bytes - sizeof mark, &mark, sizeof mark);
@@ -171,6 +174,7 @@ run (unsigned algorithm, uint32_t bytes)
   device = model_device (algorithm, block_bytes,
                          shared_bytes + (uint64_t) TORN_BLOCKS * block_bytes);
   model_attach_backing (device);
+  check (live_set_dedup (device, true) == 0);
   atomic_store (&stopping, false);
   for (uintptr_t i = 0; i < NR_WRITERS; i++) {
     written[i] = calloc (1, shared_bytes);
