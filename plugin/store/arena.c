@@ -76,6 +76,13 @@ nr_spans_for (const struct geometry *geometry, uint64_t nr_blocks)
   return wanted < most ? wanted : most;
 }
 
+/* And a page, since codecs look behind objects (CODEC_BEHIND_BYTES). */
+static size_t
+bytes_to_reserve (const struct arena *arena, uint32_t nr_spans)
+{
+  return ((size_t) nr_spans << arena->geometry.zspage_shift) + PAGE_BYTES;
+}
+
 int
 arena_init (struct arena *arena, uint32_t block_bytes, uint64_t nr_blocks,
             struct budget *budget)
@@ -84,8 +91,7 @@ arena_init (struct arena *arena, uint32_t block_bytes, uint64_t nr_blocks,
   geometry_init (&arena->geometry, block_bytes);
   arena->budget = budget;
   arena->nr_spans_max = nr_spans_for (&arena->geometry, nr_blocks);
-  arena->reserved_bytes = (size_t) arena->nr_spans_max <<
-    arena->geometry.zspage_shift;
+  arena->reserved_bytes = bytes_to_reserve (arena, arena->nr_spans_max);
   arena->descriptors_bytes = arena->nr_spans_max * sizeof *arena->zspages;
 
   arena->start = pages_reserve (arena->reserved_bytes);
@@ -117,7 +123,7 @@ arena_destroy (struct arena *arena)
 static int
 extend (struct arena *arena, uint32_t nr_spans)
 {
-  const size_t bytes = (size_t) nr_spans << arena->geometry.zspage_shift;
+  const size_t bytes = bytes_to_reserve (arena, nr_spans);
   const size_t descriptors_bytes = nr_spans * sizeof *arena->zspages;
   void *start;
 

@@ -214,10 +214,11 @@ backing_file_close (struct backing_file *file)
 /* The system may do less than it was asked for; nothing at all is the end of the
  * file. */
 static int
-read_all (int fd, char *data, size_t bytes, off_t offset)
+transfer (int fd, bool writes, char *data, size_t bytes, off_t offset)
 {
   while (bytes > 0) {
-    const ssize_t done = pread (fd, data, bytes, offset);
+    const ssize_t done = writes ? pwrite (fd, data, bytes, offset) :
+      pread (fd, data, bytes, offset);
 
     if (done == -1 && errno == EINTR)
       continue;
@@ -233,22 +234,11 @@ read_all (int fd, char *data, size_t bytes, off_t offset)
 }
 
 static int
-write_all (int fd, const char *data, size_t bytes, off_t offset)
+transfer_pages (int fd, bool writes, void *pages, size_t nr_pages,
+                uint64_t number)
 {
-  while (bytes > 0) {
-    const ssize_t done = pwrite (fd, data, bytes, offset);
-
-    if (done == -1 && errno == EINTR)
-      continue;
-    if (done <= 0) {
-      errno = done == 0 ? EIO : errno;
-      return -1;
-    }
-    data += done;
-    offset += done;
-    bytes -= done;
-  }
-  return 0;
+  return transfer (fd, writes, pages, nr_pages * PAGE_BYTES,
+                   number * PAGE_BYTES);
 }
 
 int
@@ -259,8 +249,7 @@ backing_file_read (struct backing_file *file, void *pages, size_t nr_pages,
     errno = EIO;
     return -1;
   }
-  if (read_all (file->fd, pages, nr_pages * PAGE_BYTES,
-                number * PAGE_BYTES) == -1)
+  if (transfer_pages (file->fd, false, pages, nr_pages, number) == -1)
     return -1;
   if (fails_by_order ("flip"))
     for (size_t i = 0; i < nr_pages * PAGE_BYTES; i += 16)
@@ -270,7 +259,7 @@ backing_file_read (struct backing_file *file, void *pages, size_t nr_pages,
 }
 
 static int
-fail_write_by_order (struct backing_file *file, const void *pages,
+fail_write_by_order (struct backing_file *file, void *pages,
                      size_t nr_pages, uint64_t number)
 {
   if (fails_by_order ("full")) {
@@ -278,7 +267,7 @@ fail_write_by_order (struct backing_file *file, const void *pages,
     return -1;
   }
   if (fails_by_order ("short")) {
-    write_all (file->fd, pages, nr_pages / 2 * PAGE_BYTES, number * PAGE_BYTES);
+    transfer_pages (file->fd, true, pages, nr_pages / 2, number);
     errno = EIO;
     return -1;
   }
@@ -295,6 +284,5 @@ backing_file_write (struct backing_file *file, void *pages, size_t nr_pages,
     return -1;
   if (fail_write_by_order (file, pages, nr_pages, number) == -1)
     return -1;
-  return write_all (file->fd, pages, nr_pages * PAGE_BYTES,
-                    number * PAGE_BYTES);
+  return transfer_pages (file->fd, true, pages, nr_pages, number);
 }

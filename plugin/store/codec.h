@@ -17,6 +17,11 @@
 
 #define NR_PRIORITIES 4         /* 0 is the primary */
 
+/* So many bytes behind an object are readable, of whatever content.  libzstd
+ * without magic numbers looks at four bytes where it expects another frame,
+ * though fewer are left of a damaged object (seen in 1.5.4). */
+#define CODEC_BEHIND_BYTES 3
+
 /* algorithm_params.  A dictionary is raw bytes (or, for zstd, what its trainer
  * wrote); the codec copies what it needs of it. */
 #define CODEC_LEVEL_DEFAULT INT_MIN
@@ -49,9 +54,9 @@ struct codec_ops {
   int (*compress) (const struct codec *codec, void *context, const void *block,
                    void *object, size_t capacity_bytes);
 
-  /* Returns the number of bytes written, -1 for a damaged object.  Never reads
-   * or writes outside, whatever the object is.  context may be NULL unless
-   * decompress_needs_stream. */
+  /* Returns the number of bytes written, -1 for a damaged object.  Never writes
+   * outside, whatever the object is; may look at CODEC_BEHIND_BYTES behind it.
+   * context may be NULL unless decompress_needs_stream. */
   int (*decompress) (const struct codec *codec, void *context,
                      const void *object, size_t object_bytes, void *block);
 };

@@ -255,12 +255,56 @@ first_part (const struct device *device, uint64_t bytes, uint64_t offset)
   return part;
 }
 
+/* Where the range can be skipped since nothing is there: the end of the table
+ * page in bytes, clipped to the range. */
+static uint64_t
+bytes_of_empty_page (const struct device *device, uint64_t bytes,
+                     uint64_t offset)
+{
+  const uint64_t block = offset >> device->block_shift;
+  const uint64_t skip =
+    (table_next_page (block) << device->block_shift) - offset;
+
+  return skip < bytes ? skip : bytes;
+}
+
+/* What is done to each part of a range. */
+struct request {
+  int (*do_part) (struct device *device, const struct part *part,
+                  struct request *request);
+  bool skips_empty;             /* nothing is to be done where nothing is */
+  bool may_trim;
+  char *to;                     /* read into, from here on */
+  const char *from;             /* written, from here on */
+};
+
 static int
-read_part (struct device *device, const struct part *part, void *data)
+do_parts (struct device *device, uint64_t bytes, uint64_t offset,
+          struct request *request)
+{
+  while (bytes > 0) {
+    const struct part part = first_part (device, bytes, offset);
+    uint64_t done = part.bytes;
+
+    if (request->skips_empty && table_page_is_empty (&device->table, part.block))
+      done = bytes_of_empty_page (device, bytes, offset);
+    else if (request->do_part (device, &part, request) == -1)
+      return -1;
+    offset += done;
+    bytes -= done;
+  }
+  return 0;
+}
+
+static int
+read_part (struct device *device, const struct part *part,
+           struct request *request)
 {
   const slot_t slot = table_peek (&device->table, part->block);
-  int r;
+  void *data = request->to;
+  int r = 0;
 
+  request->to += part->bytes;
   stats_add (device_stats (device, part->block), STAT_READS, 1);
   if (block_load_from_slot (slot, part->from_byte, part->bytes, data))
     return 0;
@@ -274,20 +318,11 @@ int
 device_read (struct device *device, void *data, uint64_t bytes,
              uint64_t offset)
 {
-  char *p = data;
+  struct request request = { .do_part = read_part, .to = data };
 
   if (check_range (device, bytes, offset, EINVAL) == -1)
     return -1;
-  while (bytes > 0) {
-    const struct part part = first_part (device, bytes, offset);
-
-    if (read_part (device, &part, p) == -1)
-      return -1;
-    p += part.bytes;
-    offset += part.bytes;
-    bytes -= part.bytes;
-  }
-  return 0;
+  return do_parts (device, bytes, offset, &request);
 }
 
 /* Give up on a request's part, for the reason in errno. */
@@ -335,10 +370,13 @@ try_write (struct device *device, const struct part *part, const void *data)
 }
 
 static int
-write_part (struct device *device, const struct part *part, const void *data)
+write_part (struct device *device, const struct part *part,
+            struct request *request)
 {
+  const char *data = request->from;
   unsigned tries = 0;
 
+  request->from += part->bytes;
   while (try_write (device, part, data) == -1)
     if (!makes_room (device, tries++))
       return fail_part (device, part->block, "store it");
@@ -349,33 +387,11 @@ int
 device_write (struct device *device, const void *data, uint64_t bytes,
               uint64_t offset)
 {
-  const char *p = data;
+  struct request request = { .do_part = write_part, .from = data };
 
   if (check_range (device, bytes, offset, ENOSPC) == -1)
     return -1;
-  while (bytes > 0) {
-    const struct part part = first_part (device, bytes, offset);
-
-    if (write_part (device, &part, p) == -1)
-      return -1;
-    p += part.bytes;
-    offset += part.bytes;
-    bytes -= part.bytes;
-  }
-  return 0;
-}
-
-/* Where the range can be skipped since nothing is there: the end of the table
- * page in bytes, clipped to the range. */
-static uint64_t
-bytes_of_empty_page (const struct device *device, uint64_t bytes,
-                     uint64_t offset)
-{
-  const uint64_t block = offset >> device->block_shift;
-  const uint64_t skip =
-    (table_next_page (block) << device->block_shift) - offset;
-
-  return skip < bytes ? skip : bytes;
+  return do_parts (device, bytes, offset, &request);
 }
 
 /* Does this part make up its whole block, as far as the disk reaches? */
@@ -385,14 +401,6 @@ is_whole (const struct device *device, const struct part *part)
   return part->from_byte == 0 &&
     (part->bytes == device->block_bytes ||
      (part->block << device->block_shift) + part->bytes == device->size_bytes);
-}
-
-static void
-clear_block (struct device *device, uint64_t block)
-{
-  device_lock_block (device, block);
-  block_clear (device, block);
-  device_unlock_block (device, block);
 }
 
 static int
@@ -412,11 +420,12 @@ try_zero (struct device *device, const struct part *part, bool may_trim)
 }
 
 static int
-zero_part (struct device *device, const struct part *part, bool may_trim)
+zero_part (struct device *device, const struct part *part,
+           struct request *request)
 {
   unsigned tries = 0;
 
-  while (try_zero (device, part, may_trim) == -1)
+  while (try_zero (device, part, request->may_trim) == -1)
     if (!makes_room (device, tries++))
       return fail_part (device, part->block, "zero it");
   return 0;
@@ -426,18 +435,23 @@ int
 device_zero (struct device *device, uint64_t bytes, uint64_t offset,
              bool may_trim)
 {
+  struct request request = {
+    .do_part = zero_part, .skips_empty = may_trim, .may_trim = may_trim,
+  };
+
   if (check_range (device, bytes, offset, ENOSPC) == -1)
     return -1;
-  while (bytes > 0) {
-    const struct part part = first_part (device, bytes, offset);
-    uint64_t done = part.bytes;
+  return do_parts (device, bytes, offset, &request);
+}
 
-    if (may_trim && table_page_is_empty (&device->table, part.block))
-      done = bytes_of_empty_page (device, bytes, offset);
-    else if (zero_part (device, &part, may_trim) == -1)
-      return -1;
-    offset += done;
-    bytes -= done;
+static int
+trim_part (struct device *device, const struct part *part,
+           struct request *request)
+{
+  if (is_whole (device, part)) {
+    device_lock_block (device, part->block);
+    block_clear (device, part->block);
+    device_unlock_block (device, part->block);
   }
   return 0;
 }
@@ -445,55 +459,39 @@ device_zero (struct device *device, uint64_t bytes, uint64_t offset,
 int
 device_trim (struct device *device, uint64_t bytes, uint64_t offset)
 {
+  struct request request = { .do_part = trim_part, .skips_empty = true };
+
   if (check_range (device, bytes, offset, ENOSPC) == -1)
     return -1;
-  while (bytes > 0) {
-    const struct part part = first_part (device, bytes, offset);
-    uint64_t done = part.bytes;
-
-    if (table_page_is_empty (&device->table, part.block))
-      done = bytes_of_empty_page (device, bytes, offset);
-    else if (is_whole (device, &part))
-      clear_block (device, part.block);
-    offset += done;
-    bytes -= done;
-  }
-  return 0;
+  return do_parts (device, bytes, offset, &request);
 }
 
 static int
-cache_block (struct device *device, uint64_t block)
+cache_part (struct device *device, const struct part *part,
+            struct request *request)
 {
-  const enum slot_kind kind = slot_kind (table_peek (&device->table, block));
+  const enum slot_kind kind =
+    slot_kind (table_peek (&device->table, part->block));
   int r;
 
   if (kind != SLOT_BACKED && kind != SLOT_SHARED)
     return 0;
-  device_lock_block (device, block);
-  r = block_promote (device, block);
-  device_unlock_block (device, block);
+  device_lock_block (device, part->block);
+  r = block_promote (device, part->block);
+  device_unlock_block (device, part->block);
   if (r == -1 && errno != EIO)
-    block_report (device, block, "bring it into memory");
+    block_report (device, part->block, "bring it into memory");
   return r;
 }
 
 int
 device_cache (struct device *device, uint64_t bytes, uint64_t offset)
 {
+  struct request request = { .do_part = cache_part, .skips_empty = true };
+
   if (check_range (device, bytes, offset, EINVAL) == -1)
     return -1;
-  while (bytes > 0) {
-    const struct part part = first_part (device, bytes, offset);
-    uint64_t done = part.bytes;
-
-    if (table_page_is_empty (&device->table, part.block))
-      done = bytes_of_empty_page (device, bytes, offset);
-    else if (cache_block (device, part.block) == -1)
-      return -1;
-    offset += done;
-    bytes -= done;
-  }
-  return 0;
+  return do_parts (device, bytes, offset, &request);
 }
 
 static enum extent_kind

@@ -7,7 +7,7 @@
 
 #include "report.h"
 
-static void
+__attribute__ ((format (printf, 1, 0))) static void
 to_stderr (const char *fmt, va_list ap)
 {
   fputs ("zram: ", stderr);

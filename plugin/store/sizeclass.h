@@ -11,13 +11,13 @@
  *
  *   page 0                    page 1              page 2
  *   +---------+------+--------+-------------------+---------...
- *   | held 16 | live 80 | owners 2476 | object 0 | object 1 | object 2 ...
+ *   | held 16 | live 80 | owners 2460 | object 0 | object 1 | object 2 ...
  *   +---------+------+--------+-------------------+---------...
- *   0         16     96            2576 (header_bytes)
+ *   0         16     96            2560 (header_bytes)
  *
  * held: a bit for each page of the span, set while the page is committed;
  * live: a bit for each object; owners: the number of the block that owns the
- * object, 4 bytes each.  619 objects of 848 bytes follow the header at once
+ * object, 4 bytes each.  615 objects of 848 bytes follow the header at once
  * and lie across page borders as they come: user space has contiguous
  * addresses, so nothing is copied together on reading.  Only pages that hold
  * something are committed, and zspages are filled from their lowest free
