@@ -15,25 +15,19 @@
  */
 #include <config.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-#include <zdict.h>
 
 #include "compact.h"
 #include "conf.h"
+#include "corpus.h"
 #include "device.h"
 #include "recount.h"
 #include "units.h"
@@ -50,73 +44,13 @@ static struct {
   .nr_rounds = 3, .dict_bytes = 16384,
 };
 
-static const char *corpus;
+static struct corpus corpus;
 static size_t block_bytes, nr_blocks;
 static struct conf_export *export;
 static struct codec codec;              /* the bare one */
 static char *packed;                    /* its output, a block's room each */
 static uint32_t *packed_bytes;
 static struct device *device;
-
-static void __attribute__ ((noreturn, format (printf, 1, 2)))
-die (const char *fmt, ...)
-{
-  va_list ap;
-
-  va_start (ap, fmt);
-  vfprintf (stderr, fmt, ap);
-  va_end (ap);
-  fputc ('\n', stderr);
-  exit (EXIT_FAILURE);
-}
-
-static double
-now_s (void)
-{
-  struct timespec t;
-
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-/* A kB line of /proc/self/status, in bytes. */
-static uint64_t
-status_bytes (const char *key)
-{
-  FILE *file = fopen ("/proc/self/status", "r");
-  char line[256];
-  uint64_t kib = 0;
-
-  if (!file)
-    die ("/proc/self/status: %m");
-  while (fgets (line, sizeof line, file))
-    if (strncmp (line, key, strlen (key)) == 0)
-      sscanf (line + strlen (key), ": %" SCNu64, &kib);
-  fclose (file);
-  return kib << 10;
-}
-
-static uint64_t
-process_bytes (void)
-{
-  return status_bytes ("RssAnon") + status_bytes ("VmPTE");
-}
-
-static uint64_t
-next_random (uint64_t *state)
-{
-  uint64_t z = (*state += UINT64_C (0x9e3779b97f4a7c15));
-
-  z = (z ^ z >> 30) * UINT64_C (0xbf58476d1ce4e5b9);
-  z = (z ^ z >> 27) * UINT64_C (0x94d049bb133111eb);
-  return z ^ z >> 31;
-}
-
-static const char *
-corpus_block (size_t block)
-{
-  return corpus + block * block_bytes;
-}
 
 /* --- One pass over a share of the blocks, in each thread --- */
 
@@ -133,11 +67,11 @@ bare_compress (unsigned thread, size_t first, size_t end)
 
   for (size_t i = first; i < end; i++) {
     stream->object = (uint8_t *) next;
-    size = codec_compress (&codec, stream, corpus_block (i), capacity);
+    size = codec_compress (&codec, stream, corpus_block (&corpus, i), capacity);
     if (size == -1)
       die ("%s: cannot compress: %m", codec.ops->name);
     if (size == 0) {
-      memcpy (next, corpus_block (i), block_bytes);
+      memcpy (next, corpus_block (&corpus, i), block_bytes);
       size = block_bytes;
     }
     packed_bytes[i] = size;
@@ -168,7 +102,7 @@ static void
 store_write (unsigned thread, size_t first, size_t end)
 {
   for (size_t i = first; i < end; i++)
-    if (device_write (device, corpus_block (i), block_bytes,
+    if (device_write (device, corpus_block (&corpus, i), block_bytes,
                       i * block_bytes) == -1)
       die ("write: %m");
 }
@@ -190,7 +124,7 @@ store_overwrite (unsigned thread, size_t first, size_t end)
   uint64_t random = first;
 
   for (size_t i = first; i < end; i++) {
-    const char *data = corpus_block (next_random (&random) % nr_blocks);
+    const char *data = corpus_block (&corpus, next_random (&random) % nr_blocks);
     const uint64_t block = next_random (&random) % nr_blocks;
 
     if (device_write (device, data, block_bytes, block * block_bytes) == -1)
@@ -291,24 +225,6 @@ over_objects (const struct memory *memory)
 
 /* --- Setting up --- */
 
-static void
-map_corpus (void)
-{
-  const int fd = open (options.corpus, O_RDONLY|O_CLOEXEC);
-  struct stat status;
-
-  if (fd == -1 || fstat (fd, &status) == -1)
-    die ("%s: %m", options.corpus);
-  nr_blocks = status.st_size / block_bytes;
-  if (nr_blocks == 0)
-    die ("%s: shorter than a block", options.corpus);
-  corpus = mmap (NULL, nr_blocks * block_bytes, PROT_READ,
-                 MAP_SHARED|MAP_POPULATE, fd, 0);
-  if (corpus == MAP_FAILED)
-    die ("%s: %m", options.corpus);
-  close (fd);
-}
-
 /* Let the plugin's own parser check algorithm and parameters. */
 static void
 read_params (struct conf *conf)
@@ -323,32 +239,6 @@ read_params (struct conf *conf)
   block_bytes = export->block_bytes;
 }
 
-/* A dictionary from the blocks of another file. */
-static void
-train (void)
-{
-  FILE *file = fopen (options.train, "r");
-  char *samples = malloc ((size_t) 64 << 20);
-  void *dict = malloc (options.dict_bytes);
-  size_t nr, *sizes;
-
-  if (!file)
-    die ("%s: %m", options.train);
-  nr = fread (samples, block_bytes, ((size_t) 64 << 20) / block_bytes, file);
-  fclose (file);
-  sizes = malloc (nr * sizeof *sizes);
-  for (size_t i = 0; i < nr; i++)
-    sizes[i] = block_bytes;
-  export->params.dict_bytes =
-    ZDICT_trainFromBuffer (dict, options.dict_bytes, samples, sizes, nr);
-  if (ZDICT_isError (export->params.dict_bytes))
-    die ("%s: %s", options.train,
-         ZDICT_getErrorName (export->params.dict_bytes));
-  export->params.dict = dict;
-  free (samples);
-  free (sizes);
-}
-
 static void
 prepare_bare (void)
 {
@@ -356,8 +246,8 @@ prepare_bare (void)
                  MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
   packed_bytes = calloc (nr_blocks, sizeof *packed_bytes);
   if (packed == MAP_FAILED || !packed_bytes ||
-      codec_init (&codec, export->algorithm, block_bytes,
-                  &export->params) == -1)
+      codec_init (&codec, export->codecs[0].algorithm, block_bytes,
+                  &export->codecs[0].params) == -1)
     die ("cannot prepare the bare codec");
   if (codec.streams.nr_streams < options.nr_threads)
     die ("%u threads, but only %u processors", options.nr_threads,
@@ -371,8 +261,8 @@ make_device (void)
 {
   const struct device_params params = {
     .name = "bench", .size_bytes = nr_blocks * block_bytes,
-    .block_bytes = block_bytes, .algorithm = export->algorithm,
-    .codec_params = &export->params,
+    .block_bytes = block_bytes, .algorithm = export->codecs[0].algorithm,
+    .codec_params = &export->codecs[0].params,
   };
 
   malloc_trim (0);
@@ -479,7 +369,7 @@ print_table (const struct memory *filled, const struct memory *overwritten,
 
   printf ("%s: %zu blocks of %zu bytes, %s level %d, %zu bytes of dictionary, "
           "%u threads\n", options.corpus, nr_blocks, block_bytes,
-          codec.ops->name, codec.level, export->params.dict_bytes,
+          codec.ops->name, codec.level, export->codecs[0].params.dict_bytes,
           options.nr_threads);
   print_times ();
   printf ("  %-22s %12s %12s %8s %8s\n", "memory", "objects", "process",
@@ -504,7 +394,7 @@ print_json (const struct memory *filled, const struct memory *overwritten,
   printf ("{ \"blocks\": %zu, \"block_size\": %zu, \"algorithm\": \"%s\", "
           "\"level\": %d, \"dict_bytes\": %zu, \"threads\": %u,\n",
           nr_blocks, block_bytes, codec.ops->name, codec.level,
-          export->params.dict_bytes, options.nr_threads);
+          export->codecs[0].params.dict_bytes, options.nr_threads);
   printf ("  \"bare_write_us\": %.3f, \"fill_us\": %.3f, \"write_us\": %.3f, "
           "\"bare_read_us\": %.3f, \"read_us\": %.3f, "
           "\"overwrite_us\": %.3f,\n",
@@ -579,9 +469,11 @@ main (int argc, char *argv[])
 
   parse_options (argc, argv);
   read_params (&conf);
-  map_corpus ();
+  corpus = corpus_map (options.corpus, block_bytes);
+  nr_blocks = corpus.nr_blocks;
   if (options.train)
-    train ();
+    corpus_train (options.train, block_bytes, options.dict_bytes,
+                  &export->codecs[0].params);
   prepare_bare ();
   time_all ();
   measure_all_memory (&filled, &overwritten, &trimmed, &compacted);
