@@ -26,11 +26,16 @@
 #include <nbdkit-plugin.h>
 
 #include "control/conf.h"
+#include "control/setup.h"
+#include "control/socket.h"
+#include "policy/worker.h"
 #include "store/device.h"
+#include "store/live.h"
 #include "store/report.h"
 
 static struct conf conf;
-static struct device **devices;         /* one for each export, same order */
+static struct exports exports;          /* the same order as in conf */
+static struct control_socket *control;  /* NULL: none */
 
 static void
 zram_load (void)
@@ -57,14 +62,16 @@ zram_dump_plugin (void)
           BLOCK_BYTES_MAX);
 }
 
-/* nbdkit goes to / before it serves, so paths become absolute here. */
+/* nbdkit goes to / before it serves, so these paths become absolute here;
+ * control/setup.c does it for those of a device. */
 static int
 zram_config (const char *key, const char *value)
 {
   char *path;
   int r;
 
-  if (strcmp (key, "config") != 0)
+  if ((strcmp (key, "config") != 0 && strcmp (key, "control") != 0) ||
+      *value == '\0')
     return conf_set (&conf, key, value);
   path = nbdkit_absolute_path (value);
   if (!path)
@@ -80,52 +87,56 @@ zram_config_complete (void)
   return conf_finish (&conf);
 }
 
-static struct device *
-create_device (const struct conf_export *export)
+static int
+open_control (void)
 {
-  const struct device_params params = {
-    .name = *export->name ? export->name : "zram",
-    .size_bytes = export->disksize_bytes,
-    .block_bytes = export->block_bytes,
-    .algorithm = export->algorithm,
-    .codec_params = &export->params,
-    .mem_limit_bytes = export->mem_limit_bytes,
-  };
+  char *path = nbdkit_absolute_path (conf.control);
 
-  return device_create (&params);
+  if (path)
+    control = control_socket_open (path, &exports);
+  free (path);
+  return control ? 0 : -1;
 }
 
 static int
 zram_get_ready (void)
 {
-  devices = calloc (conf.nr_exports, sizeof *devices);
-  if (!devices) {
-    nbdkit_error ("calloc: %m");
+  if (setup_exports (&exports, &conf) == -1)
     return -1;
-  }
-  for (size_t i = 0; i < conf.nr_exports; i++) {
-    devices[i] = create_device (&conf.exports[i]);
-    if (!devices[i])
-      return -1;
-  }
-  return 0;
+  return conf.control ? open_control () : 0;
+}
+
+static int
+zram_after_fork (void)
+{
+  if (worker_start (exports.worker) == -1)
+    return -1;
+  return control ? control_socket_start (control) : 0;
 }
 
 static void
+zram_cleanup (void)
+{
+  worker_stop (exports.worker);
+  if (control)
+    control_socket_stop (control);
+}
+
+/* The exports are looked at by the socket's threads, which are gone. */
+static void
 zram_unload (void)
 {
-  for (size_t i = 0; devices && i < conf.nr_exports; i++)
-    if (devices[i])
-      device_destroy (devices[i]);
-  free (devices);
+  if (control)
+    control_socket_close (control);
+  setup_free (&exports);
   conf_free (&conf);
 }
 
 static int
-zram_list_exports (int readonly, int is_tls, struct nbdkit_exports *exports)
+zram_list_exports (int readonly, int is_tls, struct nbdkit_exports *list)
 {
   for (size_t i = 0; i < conf.nr_exports; i++)
-    if (nbdkit_add_export (exports, conf.exports[i].name, NULL) == -1)
+    if (nbdkit_add_export (list, conf.exports[i].name, NULL) == -1)
       return -1;
   return 0;
 }
@@ -142,16 +153,25 @@ static void *
 zram_open (int readonly)
 {
   const char *name = nbdkit_export_name ();
-  const struct conf_export *export;
+  const struct conf_export *found;
+  struct device *device;
 
   if (!name)
     return NULL;
-  export = conf_find (&conf, conf.file ? name : "");
-  if (export)
-    return devices[export - conf.exports];
-  nbdkit_error ("there is no export '%s'", name);
-  errno = ENOENT;
-  return NULL;
+  found = conf_find (&conf, conf.file ? name : "");
+  if (!found) {
+    nbdkit_error ("there is no export '%s'", name);
+    errno = ENOENT;
+    return NULL;
+  }
+  device = exports.exports[found - conf.exports].device;
+  return device_open (device) == 0 ? device : NULL;
+}
+
+static void
+zram_close (void *handle)
+{
+  device_close (handle);
 }
 
 static int64_t
@@ -165,10 +185,13 @@ zram_get_size (void *handle)
 static const char *
 zram_export_description (void *handle)
 {
-  const struct device *device = handle;
+  struct device *device = handle;
+  struct codec_description primary;
 
+  if (!live_get_codec (device, 0, &primary))
+    return NULL;
   return nbdkit_printf_intern ("compressed RAM disk, %s, blocks of %" PRIu32
-                               " bytes", codec_set_at (&device->codecs, 0)->ops->name,
+                               " bytes", primary.algorithm->name,
                                device->block_bytes);
 }
 
@@ -245,11 +268,11 @@ zram_zero (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
   return device_zero (handle, count, offset, flags & NBDKIT_FLAG_MAY_TRIM);
 }
 
-/* Everything is in memory already. */
+/* Everything is in memory already but what is in the backing file. */
 static int
 zram_cache (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
-  return 0;
+  return device_cache (handle, count, offset);
 }
 
 struct extents_request {
@@ -301,9 +324,12 @@ static struct nbdkit_plugin plugin = {
   .config_help = CONF_HELP,
   .magic_config_key = "size",
   .get_ready = zram_get_ready,
+  .after_fork = zram_after_fork,
+  .cleanup = zram_cleanup,
   .list_exports = zram_list_exports,
   .default_export = zram_default_export,
   .open = zram_open,
+  .close = zram_close,
   .get_size = zram_get_size,
   .export_description = zram_export_description,
   .block_size = zram_block_size,

@@ -18,10 +18,9 @@
 #include <string.h>
 
 #include "../store/report.h"
-#include "../store/sizeclass.h"
 #include "conf.h"
 #include "file.h"
-#include "units.h"
+#include "key.h"
 
 /* What inih keeps of a line and of a section's name, as distributions build
  * it. */
@@ -29,112 +28,6 @@
 #define SECTION_CHARS_MAX 49
 
 #define OUT_OF_MEMORY "out of memory"
-
-/* Replace an owned string. */
-static const char *
-set_string (char **string, const char *value)
-{
-  free (*string);
-  *string = strdup (value);
-  return *string ? NULL : OUT_OF_MEMORY;
-}
-
-/* Values. */
-
-static const char *
-set_disksize (struct conf_export *export, const char *value)
-{
-  uint64_t bytes;
-
-  if (!units_parse_size (value, &bytes))
-    return "not a size such as 4096, 256K or 2G";
-  if (bytes == 0)
-    return "a disk cannot be empty";
-  if (bytes > INT64_MAX - 4095)
-    return "larger than NBD can say";
-  export->disksize_bytes = (bytes + 4095) / 4096 * 4096;
-  return NULL;
-}
-
-static const char *
-set_block_size (struct conf_export *export, const char *value)
-{
-  uint64_t bytes;
-
-  if (!units_parse_size (value, &bytes) || bytes < BLOCK_BYTES_MIN ||
-      bytes > BLOCK_BYTES_MAX || (bytes & (bytes - 1)) != 0)
-    return "not a power of two from 4096 to 65536";
-  export->block_bytes = bytes;
-  return NULL;
-}
-
-static const char *
-set_comp_algorithm (struct conf_export *export, const char *value)
-{
-  const char *why;
-
-  export->algorithm = codec_find (value, &why);
-  return why;
-}
-
-static const char *
-set_param (struct conf_export *export, const char *name, const char *value)
-{
-  int priority;
-
-  if (strcmp (name, "level") == 0)
-    return units_parse_int (value, &export->params.level) ?
-      NULL : "level is not a number";
-  if (strcmp (name, "dict") == 0)
-    return set_string (&export->dict_path, value);
-  if (strcmp (name, "algo") == 0)
-    return set_string (&export->params_algo, value);
-  if (strcmp (name, "priority") == 0)
-    return units_parse_int (value, &priority) && priority == 0 ?
-      NULL : "only priority 0, the primary algorithm, takes parameters";
-  return "not one of level=, dict=, algo= and priority=";
-}
-
-/* level= dict= algo= priority=, with white space between them. */
-static const char *
-set_algorithm_params (struct conf_export *export, const char *value)
-{
-  char *copy = strdup (value), *rest = NULL, *word, *equals;
-  const char *wrong = copy ? NULL : OUT_OF_MEMORY;
-
-  for (word = copy ? strtok_r (copy, " \t", &rest) : NULL; word && !wrong;
-       word = strtok_r (NULL, " \t", &rest)) {
-    equals = strchr (word, '=');
-    if (!equals || !equals[1])
-      wrong = "a parameter without a value";
-    else {
-      *equals = '\0';
-      wrong = set_param (export, word, equals + 1);
-    }
-  }
-  free (copy);
-  return wrong;
-}
-
-static const char *
-set_mem_limit (struct conf_export *export, const char *value)
-{
-  if (!units_parse_size (value, &export->mem_limit_bytes))
-    return "not a size such as 64M or 2G, or 0 for no limit";
-  return NULL;
-}
-
-#define CONF_KEY_ENTRY(id, name, alias, default_text, value, help)            \
-  [CONF_##id] = { #name, alias, set_##name, default_text },
-
-const struct conf_key conf_keys[NR_CONF_KEYS] = {
-  CONF_KEYS (CONF_KEY_ENTRY)
-};
-
-const char *const conf_server_keys[] = {
-  "listen", "tls", "tls_certificates", "tls_psk", "threads", "pidfile", "user",
-  NULL
-};
 
 /* Reports. */
 
@@ -185,17 +78,30 @@ apply (struct conf_export *export, int id, const struct conf_origin *origin)
   return 0;
 }
 
+/* Keys of the process, not of a device, which only the command line has, or
+ * [server] too.  NULL: it is another key. */
+static char **
+process_key (struct conf *conf, const char *key)
+{
+  if (strcmp (key, "config") == 0)
+    return &conf->file;
+  if (strcmp (key, "export") == 0)
+    return &conf->only;
+  return strcmp (key, "control") == 0 ? &conf->control : NULL;
+}
+
 int
 conf_set (struct conf *conf, const char *key, const char *value)
 {
   const struct conf_origin here = { .file = NULL };
-  char **string = strcmp (key, "config") == 0 ? &conf->file :
-    strcmp (key, "export") == 0 ? &conf->only : NULL;
+  char **string = process_key (conf, key);
   const int id = find_key (key);
   const char *wrong;
 
   if (string) {
-    wrong = *string ? "given twice" : set_string (string, value);
+    wrong = *string ? "given twice" :
+      *value == '\0' && string != &conf->only ? "a path is missing" :
+      conf_set_string (string, value);
     return wrong ? complain (&here, key, wrong, value) : 0;
   }
   if (id == -1)
@@ -248,8 +154,10 @@ add_export (struct conf *conf, const char *name, unsigned line)
   conf->exports = exports;
   exports[conf->nr_exports] = (struct conf_export) {
     .name = strdup (name), .line = line,
-    .params.level = CODEC_LEVEL_DEFAULT,
   };
+  for (unsigned priority = 0; priority < NR_PRIORITIES; priority++)
+    exports[conf->nr_exports].codecs[priority].params.level =
+      CODEC_LEVEL_DEFAULT;
   if (!exports[conf->nr_exports].name)
     return NULL;
   return &exports[conf->nr_exports++];
@@ -317,6 +225,18 @@ is_server_key (const char *name, unsigned *index)
   return false;
 }
 
+/* The command line wins. */
+static void
+note_control (struct reader *reader, const char *value)
+{
+  const char *wrong = *value ? NULL : "a path is missing";
+
+  if (!wrong && !reader->conf->control)
+    wrong = conf_set_string (&reader->conf->control, value);
+  if (wrong)
+    complain_here (reader, "control", wrong, value);
+}
+
 static void
 note_server_key (struct reader *reader, const char *name, const char *value)
 {
@@ -326,8 +246,11 @@ note_server_key (struct reader *reader, const char *name, const char *value)
     complain_here (reader, name, "unknown key in [server]", value);
   else if (reader->server_keys_seen & 1u << index)
     complain_here (reader, name, "given twice", value);
-  else
+  else {
     reader->server_keys_seen |= 1u << index;
+    if (strcmp (name, "control") == 0)
+      note_control (reader, value);
+  }
 }
 
 static void
@@ -414,36 +337,73 @@ read_file (struct conf *conf)
 
 /* Checks over several keys. */
 
+/* Which priority a group of parameters is for; NR_PRIORITIES: none, and what is
+ * wrong. */
+static unsigned
+params_priority (const struct conf_export *export,
+                 const struct algorithm_words *words, const char **wrong)
+{
+  const struct conf_codec *codecs = export->codecs;
+  unsigned priority = words->priority == -1 ? 0 : words->priority;
+  const struct codec_ops *algorithm = words->algo ?
+    codec_find (words->algo, wrong) : codecs[priority].algorithm;
+
+  if (words->algo && words->priority == -1)
+    while (priority < NR_PRIORITIES && codecs[priority].algorithm != algorithm)
+      priority++;
+  *wrong = NULL;
+  if (priority < NR_PRIORITIES && !codecs[priority].algorithm)
+    *wrong = "this priority has no algorithm";
+  else if (priority == NR_PRIORITIES ||
+           codecs[priority].algorithm != algorithm)
+    *wrong = "algo= is not the device's algorithm";
+  return *wrong ? NR_PRIORITIES : priority;
+}
+
+static const char *
+apply_params (struct conf_export *export, const struct algorithm_words *words,
+              unsigned *seen)
+{
+  const char *wrong;
+  const unsigned priority = params_priority (export, words, &wrong);
+  struct conf_codec *codec = &export->codecs[priority];
+  int errnum;
+
+  if (wrong)
+    return wrong;
+  if (*seen & 1u << priority)
+    return "two groups for one priority";
+  *seen |= 1u << priority;
+  wrong = algorithm_load_params (words, &codec->params, &errnum);
+  return wrong ? wrong : codec_check_params (codec->algorithm, &codec->params);
+}
+
 static int
-check_params (const struct conf_export *export)
+apply_all_params (struct conf_export *export)
 {
   const struct conf_origin *origin = &export->origins[CONF_ALGORITHM_PARAMS];
   const char *key = conf_keys[CONF_ALGORITHM_PARAMS].name;
-  const char *wrong = codec_check_params (export->algorithm, &export->params);
+  const char *wrong = NULL;
+  unsigned seen = 0;
 
-  if (export->params_algo &&
-      strcmp (export->params_algo, export->algorithm->name) != 0)
-    wrong = "algo= is not the device's algorithm";
+  for (unsigned i = 0; i < export->nr_params_words && !wrong; i++)
+    wrong = apply_params (export, &export->params_words[i], &seen);
   return wrong ? complain (origin, key, wrong, origin->text) : 0;
 }
 
 static int
-load_dict (struct conf_export *export)
+load_key (struct conf_export *export)
 {
-  const struct conf_origin *origin = &export->origins[CONF_ALGORITHM_PARAMS];
+  const struct conf_origin *origin = &export->origins[CONF_BACKING_KEY];
   const char *wrong;
-  char *data;
+  int errnum;
 
-  if (!export->dict_path)
+  if (!export->backing_key_path)
     return 0;
-  wrong = file_read (export->dict_path, &data, &export->params.dict_bytes);
-  export->params.dict = data;
-  if (!wrong && export->params.dict_bytes == 0)
-    wrong = "the dictionary is empty";
-  if (wrong)
-    return complain (origin, conf_keys[CONF_ALGORITHM_PARAMS].name, wrong,
-                     origin->text);
-  return 0;
+  wrong = key_read (export->backing_key_path, export->backing.key, &errnum);
+  export->backing.has_key = !wrong;
+  return wrong ? complain (origin, conf_keys[CONF_BACKING_KEY].name, wrong,
+                           origin->text) : 0;
 }
 
 /* Fill in one key that the file did not give, or that the command line gives
@@ -477,37 +437,28 @@ complete_key (const struct conf *conf, struct conf_export *export, int id)
   return -1;
 }
 
-static void
-forget_params (struct conf_export *export)
-{
-  free (export->dict_path);
-  free (export->params_algo);
-  export->dict_path = export->params_algo = NULL;
-  export->params.level = CODEC_LEVEL_DEFAULT;
-}
-
 static int
 complete_export (const struct conf *conf, struct conf_export *export)
 {
-  /* Parameters are replaced as a whole, as each write to the kernel's
-   * attribute does. */
-  if (conf->overrides[CONF_ALGORITHM_PARAMS].text)
-    forget_params (export);
   for (int id = 0; id < NR_CONF_KEYS; id++)
     if (complete_key (conf, export, id) == -1)
       return -1;
-  if (load_dict (export) == -1)
+  if (apply_all_params (export) == -1)
     return -1;
-  return check_params (export);
+  return load_key (export);
 }
 
 static void
 export_free (struct conf_export *export)
 {
   free (export->name);
-  free ((void *) export->params.dict);
-  free (export->dict_path);
-  free (export->params_algo);
+  for (unsigned priority = 0; priority < NR_PRIORITIES; priority++)
+    free ((void *) export->codecs[priority].params.dict);
+  while (export->nr_params_words > 0)
+    algorithm_free (&export->params_words[--export->nr_params_words]);
+  free (export->backing_path);
+  free (export->backing_key_path);
+  explicit_bzero (&export->backing, sizeof export->backing);
   for (int id = 0; id < NR_CONF_KEYS; id++)
     free (export->origins[id].text);
 }
@@ -574,6 +525,7 @@ conf_free (struct conf *conf)
   free (conf->exports);
   free (conf->file);
   free (conf->only);
+  free (conf->control);
   *conf = (struct conf) { .file = NULL };
 }
 

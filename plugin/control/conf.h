@@ -14,12 +14,20 @@
 #ifndef ZRAM_CONF_H
 #define ZRAM_CONF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../policy/policy.h"
 #include "../store/codec.h"
+#include "algorithm.h"
+#include "export.h"
 
-/* id, name, alias, default (NULL: must be given), value, help */
+/* id, name, alias, default (NULL: must be given), value, help
+ *
+ * Ages and the rate are Android 16's, whose mmd has found them out on phones:
+ * recompression after 2 to 4 hours, writeback after 20 to 25, one gigabyte a
+ * day.  Without recomp_algorithm and backing_dev nothing comes of them. */
 #define CONF_KEYS(KEY)                                                        \
   KEY (DISKSIZE, disksize, "size", NULL, "SIZE",                              \
        "size of the disk before compression, rounded up to 4K (required)")   \
@@ -27,10 +35,39 @@
        "unit of compression, a power of two from 4K to 64K (default 4K)")    \
   KEY (COMP_ALGORITHM, comp_algorithm, NULL, "zstd", "NAME",                  \
        "zstd, lz4, lz4hc, lzo or deflate (default zstd)")                    \
-  KEY (ALGORITHM_PARAMS, algorithm_params, NULL, "", "'level=N dict=FILE'",   \
-       "how the algorithm compresses (default: zstd level -1)")              \
+  KEY (RECOMP_ALGORITHM, recomp_algorithm, NULL, "",                          \
+       "'algo=NAME priority=1..3, ...'",                                      \
+       "algorithms for recompression (default none)")                        \
+  KEY (ALGORITHM_PARAMS, algorithm_params, NULL, "",                          \
+       "'level=N dict=FILE, priority=N level=N ...'",                         \
+       "how the algorithms compress (default: zstd level -1)")               \
   KEY (MEM_LIMIT, mem_limit, NULL, "0", "SIZE",                               \
-       "most memory the device may hold, all included (default 0: no limit)")
+       "most memory the device may hold, all included (default 0: no limit)")\
+  KEY (USE_DEDUP, use_dedup, NULL, "0", "0|1",                                \
+       "share one object between blocks with the same content (default 0)")  \
+  KEY (BACKING_DEV, backing_dev, NULL, "none", "FILE",                        \
+       "file or block device to write blocks back to (default none)")        \
+  KEY (BACKING_SIZE, backing_size, NULL, "0", "SIZE",                         \
+       "size of a new backing file (default 0: all of one that is there)")   \
+  KEY (BACKING_KEY, backing_key, NULL, "none", "FILE",                        \
+       "64 bytes or 128 hex digits to encrypt it with (default none)")       \
+  KEY (WRITEBACK_LIMIT, writeback_limit, NULL, "0", "PAGES|SIZE",             \
+       "most that is written back, if enabled (default 0)")                  \
+  KEY (WRITEBACK_LIMIT_ENABLE, writeback_limit_enable, NULL, "0", "0|1",      \
+       "obey writeback_limit (default 0)")                                   \
+  KEY (IDLE_AGE, idle_age, NULL, "off", "TIME",                               \
+       "mark blocks idle that were not used for so long (default off)")      \
+  KEY (RECOMPRESS_AGE, recompress_age, NULL, "2h", "TIME",                    \
+       "recompress blocks that were not used for so long (default 2h)")      \
+  KEY (WRITEBACK_AGE, writeback_age, NULL, "20h", "TIME",                     \
+       "write back blocks that were not used for so long (default 20h)")     \
+  KEY (WRITEBACK_RATE, writeback_rate, NULL, "1G/1d", "SIZE/TIME",            \
+       "most that is written back for its age (default 1G/1d)")              \
+  KEY (ON_INCOMPRESSIBLE, on_incompressible, NULL, "store",                   \
+       "store|writeback|reject",                                              \
+       "where a block goes that does not compress (default store)")          \
+  KEY (ON_FULL, on_full, NULL, "writeback", "error|writeback",                \
+       "what a write does at mem_limit (default writeback, if it can)")
 
 #define CONF_KEY_ID(id, name, alias, default_text, value, help) CONF_##id,
 
@@ -46,6 +83,7 @@ enum conf_key_id {
   CONF_KEYS (CONF_KEY_HELP)                                                   \
   "config=FILE\n    serve every section of the ini FILE as an export\n"       \
   "export=NAME\n    serve only this section of FILE\n"                        \
+  "control=PATH\n    socket to see and change the devices through\n"          \
   "The key size= may be left out: nbdkit zram 4G"
 
 /* Where a value was written, and the value; text NULL: not given. */
@@ -55,22 +93,35 @@ struct conf_origin {
   char *text;
 };
 
+/* What a priority compresses with; algorithm NULL: nothing. */
+struct conf_codec {
+  const struct codec_ops *algorithm;
+  struct codec_params params;   /* params.dict is owned */
+};
+
 struct conf_export {
   char *name;                   /* the section's; "" on the command line */
   unsigned line;                /* of the section */
   uint64_t disksize_bytes;
   uint32_t block_bytes;
-  const struct codec_ops *algorithm;
-  struct codec_params params;   /* params.dict is owned */
-  char *dict_path;
-  char *params_algo;            /* algo= in algorithm_params; NULL: not given */
+  struct conf_codec codecs[NR_PRIORITIES];
+  struct algorithm_words params_words[NR_PRIORITIES];   /* as written */
+  unsigned nr_params_words;
   uint64_t mem_limit_bytes;
+  bool use_dedup;
+  char *backing_path;           /* NULL: none */
+  char *backing_key_path;       /* NULL: none */
+  struct backing_settings backing;
+  uint64_t writeback_limit_pages;
+  bool writeback_limit_enable;
+  struct policy policy;
   struct conf_origin origins[NR_CONF_KEYS];
 };
 
 struct conf {
   char *file;                   /* config=; NULL: none */
   char *only;                   /* export=; NULL: all */
+  char *control;                /* control=, or [server]'s; NULL: none */
   struct conf_export *exports;
   size_t nr_exports;
   struct conf_origin overrides[NR_CONF_KEYS];   /* from the command line */
@@ -89,8 +140,12 @@ extern const struct conf_key conf_keys[NR_CONF_KEYS];
 /* Keys of the section [server], which is the server's, not the plugin's. */
 extern const char *const conf_server_keys[];
 
-/* A key and value from the command line; config and export too.  -1: a message
- * was given. */
+/* Replace an owned string.  For conf_keys.c and conf.c; NULL, or what is
+ * wrong. */
+const char *conf_set_string (char **string, const char *value);
+
+/* A key and value from the command line; config, export and control too.  -1: a
+ * message was given. */
 int conf_set (struct conf *conf, const char *key, const char *value);
 
 /* Read the file if there is one, apply what the command line says, check all.

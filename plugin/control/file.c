@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "file.h"
 
@@ -50,4 +51,20 @@ file_read (const char *path, char **data, size_t *bytes)
   *data = NULL;
   *bytes = 0;
   return wrong;
+}
+
+char *
+file_absolute (const char *path)
+{
+  char *directory, *absolute;
+
+  if (*path == '/')
+    return strdup (path);
+  directory = getcwd (NULL, 0);
+  if (!directory)
+    return NULL;
+  if (asprintf (&absolute, "%s/%s", directory, path) == -1)
+    absolute = NULL;
+  free (directory);
+  return absolute;
 }

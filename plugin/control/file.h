@@ -13,4 +13,8 @@
  * is room for a NUL behind the last byte.  The caller frees *data. */
 const char *file_read (const char *path, char **data, size_t *bytes);
 
+/* The path from the root, since a server leaves its directory.  NULL: errno;
+ * the caller frees it. */
+char *file_absolute (const char *path);
+
 #endif

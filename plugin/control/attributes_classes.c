@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* classes: what zsmalloc shows of a pool in debugfs, by the same columns.
+ *
+ * A zspage here commits its pages as they are touched, so pages_used is what
+ * the class holds, not zspages times pages_per_zspage; freeable is what it
+ * holds more than if its objects lay close together.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+
+#include "../store/device.h"
+#include "attributes.h"
+
+/* zsmalloc's: up to 10 %, 20 % ... 90 %, 99 % and all of it. */
+#define NR_COLUMNS 11
+#define FULL_COLUMN (NR_COLUMNS - 1)
+
+struct class_view {
+  uint64_t nr_zspages[NR_COLUMNS];
+  uint64_t nr_objects;          /* that its zspages have room for */
+  uint64_t nr_live;
+  uint64_t nr_held_pages;
+  uint64_t nr_freeable_pages;
+};
+
+static unsigned
+column_of (const struct zspage *zspage, const struct sizeclass *class)
+{
+  const unsigned percent = zspage->nr_live * 100 / class->nr_objects;
+
+  return zspage->nr_live == class->nr_objects ? FULL_COLUMN : percent / 10;
+}
+
+static uint64_t
+pages_for (const struct sizeclass *class, uint64_t nr_objects)
+{
+  return (class->header_bytes + nr_objects * class->object_bytes + 4095) / 4096;
+}
+
+/* Pages that the class needs if all zspages but one are full. */
+static uint64_t
+pages_needed (const struct sizeclass *class, uint64_t nr_live)
+{
+  const uint64_t nr_full = nr_live / class->nr_objects;
+  const uint64_t rest = nr_live % class->nr_objects;
+
+  return nr_full * pages_for (class, class->nr_objects) +
+    (rest ? pages_for (class, rest) : 0);
+}
+
+/* Under the class lock.  Full zspages are in no group, nor is one that
+ * compaction has in its hands: it is counted as full for that long. */
+static void
+count_zspages (const struct arena *arena, unsigned index,
+               struct class_view *view)
+{
+  const struct arena_class *class = &arena->classes[index];
+  uint64_t nr_with_room = 0;
+
+  for (unsigned group = 0; group < NR_FULLNESS_GROUPS; group++)
+    for (uint32_t link = class->groups[group]; link != 0;
+         link = arena->zspages[link - 1].next) {
+      view->nr_zspages[column_of (&arena->zspages[link - 1],
+                                  &arena->geometry.classes[index])]++;
+      nr_with_room++;
+    }
+  view->nr_zspages[FULL_COLUMN] += class->nr_zspages - nr_with_room;
+}
+
+static void
+view_class (struct arena *arena, unsigned index, struct class_view *view)
+{
+  const struct sizeclass *shape = &arena->geometry.classes[index];
+  struct arena_class *class = &arena->classes[index];
+  uint64_t needed;
+
+  *view = (struct class_view) { .nr_live = 0 };
+  pthread_mutex_lock (&class->lock);
+  count_zspages (arena, index, view);
+  view->nr_objects = (uint64_t) class->nr_zspages * shape->nr_objects;
+  view->nr_live = class->nr_live;
+  view->nr_held_pages = class->nr_held_pages;
+  pthread_mutex_unlock (&class->lock);
+  needed = pages_needed (shape, view->nr_live);
+  if (view->nr_held_pages > needed)
+    view->nr_freeable_pages = view->nr_held_pages - needed;
+}
+
+static void
+add_view (struct class_view *sum, const struct class_view *view)
+{
+  for (unsigned i = 0; i < NR_COLUMNS; i++)
+    sum->nr_zspages[i] += view->nr_zspages[i];
+  sum->nr_objects += view->nr_objects;
+  sum->nr_live += view->nr_live;
+  sum->nr_held_pages += view->nr_held_pages;
+  sum->nr_freeable_pages += view->nr_freeable_pages;
+}
+
+static void
+print_heading (FILE *out)
+{
+  static const char *const columns[NR_COLUMNS] = {
+    "10%", "20%", "30%", "40%", "50%", "60%", "70%", "80%", "90%", "99%",
+    "100%",
+  };
+
+  fprintf (out, " %5s %5s", "class", "size");
+  for (unsigned i = 0; i < NR_COLUMNS; i++)
+    fprintf (out, " %9s", columns[i]);
+  fprintf (out, " %13s %10s %10s %16s %8s\n", "obj_allocated", "obj_used",
+           "pages_used", "pages_per_zspage", "freeable");
+}
+
+static void
+print_view (FILE *out, const struct class_view *view, const char *nr_pages)
+{
+  for (unsigned i = 0; i < NR_COLUMNS; i++)
+    fprintf (out, "%9" PRIu64 " ", view->nr_zspages[i]);
+  fprintf (out, "%13" PRIu64 " %10" PRIu64 " %10" PRIu64 " %16s %8" PRIu64 "\n",
+           view->nr_objects, view->nr_live, view->nr_held_pages, nr_pages,
+           view->nr_freeable_pages);
+}
+
+int
+attribute_show_classes (struct export *export, struct payload *payload)
+{
+  struct arena *arena = &export->device->arena;
+  struct class_view view, sum = { .nr_live = 0 };
+  char nr_pages[16];
+
+  snprintf (nr_pages, sizeof nr_pages, "%u",
+            1u << (arena->geometry.zspage_shift - 12));
+  print_heading (payload->out);
+  for (unsigned i = 0; i < NR_SIZECLASSES; i++) {
+    view_class (arena, i, &view);
+    add_view (&sum, &view);
+    fprintf (payload->out, " %5u %5" PRIu32 " ", i,
+             arena->geometry.classes[i].object_bytes);
+    print_view (payload->out, &view, nr_pages);
+  }
+  fprintf (payload->out, "\n %5s %5s ", "Total", "");
+  print_view (payload->out, &sum, "");
+  return 0;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The control socket; see socket.h. */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../store/report.h"
+#include "connection.h"
+#include "socket.h"
+
+/* A person, a monitor, and some scripts.  Two of them never change anything, so
+ * whatever is under way can be watched. */
+#define NR_THREADS 8
+#define NR_STORES_MAX (NR_THREADS - 2)
+
+/* What runs here is as deep as the plugin's own requests, and the stack may be
+ * locked into memory. */
+#define STACK_BYTES ((size_t) 256 << 10)
+
+#define BACKLOG 128
+
+/* To wait for a descriptor or memory to become free. */
+#define RETRY_MS 100
+
+struct control_socket {
+  struct sockaddr_un address;
+  struct stat file;             /* what was bound */
+  int stop_pipe[2];
+  struct connections connections;
+  pthread_t threads[NR_THREADS];
+  unsigned nr_threads;
+};
+
+/* The file. */
+
+static int
+complain (const char *path, const char *what)
+{
+  report_error ("control: %s: %s", path, what);
+  return -1;
+}
+
+static int
+set_address (struct sockaddr_un *address, const char *path)
+{
+  if (strlen (path) >= sizeof address->sun_path) {
+    errno = ENAMETOOLONG;
+    return complain (path, "a socket's path has at most 107 bytes");
+  }
+  address->sun_family = AF_UNIX;
+  strcpy (address->sun_path, path);
+  return 0;
+}
+
+/* 0 if a server listens there, else -1 and the reason. */
+static int
+knock (const struct sockaddr_un *address)
+{
+  const int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                         0);
+  int r, saved_errno;
+
+  if (fd == -1)
+    return -1;
+  r = connect (fd, (const struct sockaddr *) address, sizeof *address);
+  saved_errno = errno;
+  close (fd);
+  errno = saved_errno;
+  return r == -1 && errno == EAGAIN ? 0 : r;
+}
+
+/* Make room: nothing is there, or a socket that nobody listens on. */
+static int
+remove_stale (const struct sockaddr_un *address)
+{
+  const char *path = address->sun_path;
+  struct stat file;
+
+  if (lstat (path, &file) == -1)
+    return errno == ENOENT ? 0 : complain (path, strerror (errno));
+  if (!S_ISSOCK (file.st_mode)) {
+    errno = EEXIST;
+    return complain (path, "is there and not a socket");
+  }
+  if (knock (address) == 0) {
+    errno = EADDRINUSE;
+    return complain (path, "another server listens there");
+  }
+  if (errno != ECONNREFUSED || unlink (path) == -1)
+    return complain (path, strerror (errno));
+  return 0;
+}
+
+/* No thread runs yet, so the umask is nobody else's. */
+static int
+bind_privately (int fd, const struct sockaddr_un *address)
+{
+  const mode_t saved_umask = umask (0177);
+  const int r = bind (fd, (const struct sockaddr *) address, sizeof *address);
+
+  umask (saved_umask);
+  return r;
+}
+
+static int
+listen_there (struct control_socket *control, int fd)
+{
+  const struct sockaddr_un *address = &control->address;
+
+  if (remove_stale (address) == -1)
+    return -1;
+  if (bind_privately (fd, address) == -1)
+    return complain (address->sun_path, strerror (errno));
+  if (stat (address->sun_path, &control->file) == 0 &&
+      listen (fd, BACKLOG) == 0)
+    return 0;
+  complain (address->sun_path, strerror (errno));
+  unlink (address->sun_path);
+  return -1;
+}
+
+struct control_socket *
+control_socket_open (const char *path, const struct exports *exports)
+{
+  struct control_socket *control = calloc (1, sizeof *control);
+  int fd;
+
+  if (!control) {
+    complain (path, strerror (errno));
+    return NULL;
+  }
+  if (set_address (&control->address, path) == -1)
+    goto err1;
+  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd == -1) {
+    complain (path, strerror (errno));
+    goto err1;
+  }
+  if (listen_there (control, fd) == -1)
+    goto err2;
+  control->connections = (struct connections) {
+    .exports = exports, .listener = fd, .nr_max = NR_THREADS,
+    .nr_stores_max = NR_STORES_MAX,
+  };
+  return control;
+
+ err2:
+  close (fd);
+ err1:
+  free (control);
+  return NULL;
+}
+
+/* A server that came later may have put its own file there. */
+void
+control_socket_close (struct control_socket *control)
+{
+  const char *path = control->address.sun_path;
+  struct stat file;
+
+  if (stat (path, &file) == 0 && file.st_dev == control->file.st_dev &&
+      file.st_ino == control->file.st_ino)
+    unlink (path);
+  close (control->connections.listener);
+  free (control);
+}
+
+/* Threads. */
+
+/* False: the server stops. */
+static bool
+wait_for_client (const struct connections *connections)
+{
+  struct pollfd fds[] = {
+    { .fd = connections->stop, .events = POLLIN },
+    { .fd = connections->listener, .events = POLLIN },
+  };
+
+  while (poll (fds, 2, -1) == -1)
+    ;
+  return !fds[0].revents;
+}
+
+/* Too many descriptors are open, or there is no memory. */
+static void
+wait_for_better_times (const struct connections *connections)
+{
+  struct pollfd stop = { .fd = connections->stop, .events = POLLIN };
+
+  poll (&stop, 1, RETRY_MS);
+}
+
+static void *
+serve (void *opaque)
+{
+  struct connections *connections = opaque;
+  int fd;
+
+  while (wait_for_client (connections)) {
+    fd = accept4 (connections->listener, NULL, NULL,
+                  SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) {
+      connection_serve (connections, fd);
+      close (fd);
+    }
+    else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+      wait_for_better_times (connections);
+  }
+  return NULL;
+}
+
+static int
+start_threads (struct control_socket *control, const pthread_attr_t *attr)
+{
+  int r = 0;
+
+  while (r == 0 && control->nr_threads < NR_THREADS) {
+    r = pthread_create (&control->threads[control->nr_threads], attr, serve,
+                        &control->connections);
+    control->nr_threads += r == 0;
+  }
+  if (r == 0)
+    return 0;
+  complain (control->address.sun_path, strerror (r));
+  control_socket_stop (control);
+  errno = r;
+  return -1;
+}
+
+/* Signals are the server's, not these threads'. */
+int
+control_socket_start (struct control_socket *control)
+{
+  sigset_t all, saved;
+  pthread_attr_t attr;
+  int r;
+
+  if (pipe2 (control->stop_pipe, O_CLOEXEC) == -1)
+    return complain (control->address.sun_path, strerror (errno));
+  control->connections.stop = control->stop_pipe[0];
+  pthread_attr_init (&attr);
+  pthread_attr_setstacksize (&attr, STACK_BYTES);
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &saved);
+  r = start_threads (control, &attr);
+  pthread_sigmask (SIG_SETMASK, &saved, NULL);
+  pthread_attr_destroy (&attr);
+  return r;
+}
+
+/* The end of the pipe that nobody writes to is what all of them see. */
+void
+control_socket_stop (struct control_socket *control)
+{
+  if (control->connections.stop == 0)
+    return;
+  close (control->stop_pipe[1]);
+  while (control->nr_threads > 0)
+    pthread_join (control->threads[--control->nr_threads], NULL);
+  close (control->stop_pipe[0]);
+  control->connections.stop = 0;
+}
