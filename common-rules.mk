@@ -31,6 +31,7 @@ AM_TESTS_ENVIRONMENT = \
 	NBDKIT="$(abs_top_builddir)/nbdkit"; export NBDKIT; \
 	ZRAM_PLUGIN="$(abs_top_builddir)/plugin/.libs/nbdkit-zram-plugin.so"; \
 	export ZRAM_PLUGIN; \
+	NBDZRAM="$(abs_top_builddir)/server/nbdzram"; export NBDZRAM; \
 	LC_ALL=C; export LC_ALL;
 LOG_COMPILER = timeout -k 10 $(TEST_TIMEOUT)
 TEST_EXTENSIONS = .sh

@@ -9,8 +9,8 @@ build='
     autoconf automake gcc libc6-dev libtool make pkg-config
     nbdkit nbdkit-plugin-dev
     libnbd-bin libnbd-dev
-    libinih-dev liblz4-dev libzstd-dev
-    libdeflate-dev liblzo2-dev libxxhash-dev
+    libinih-dev liblz4-dev libsmartcols-dev libzstd-dev
+    libdeflate-dev liblzo2-dev libssl-dev libxxhash-dev
 '
 # clang for the fuzzers; qemu with a kernel for the tests in a virtual machine,
 # whose initramfs is made by cpio from busybox and what nbd-client needs.

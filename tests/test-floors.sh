@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # Includes obey the floors: store/ knows store/ only, policy/ knows store/,
-# control/ knows both, plugin.c knows all and alone knows nbdkit.
+# control/ knows both, plugin.c knows all and alone knows nbdkit; server/ shares
+# units and the protocol.
 set -eu
 
 cd "$top_srcdir/plugin"
@@ -51,6 +52,16 @@ store/codec_lz4 lz4hc.h
 store/codec_zstd|plugin zstd.h
 store/codec_lzo|plugin lzo/lzo1x.h
 store/codec_deflate|plugin libdeflate.h
+END
+
+# The command has what both have to agree on, and no more.
+cd "$top_srcdir/server"
+forbid "server/ includes of plugin/ more than units and the protocol" <<END
+$(includes . | grep '/.*:".*/' |
+    grep -Ev ':"\.\./plugin/control/(units|protocol)\.h"$')
+END
+forbid "<libsmartcols.h> is for status.c only" <<END
+$(includes . | grep -F ':<libsmartcols.h>' | grep -v '^\./status\.c:')
 END
 
 exit $status
