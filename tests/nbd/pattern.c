@@ -99,6 +99,50 @@ pattern_mixed (void *data, size_t bytes, uint64_t *state)
   }
 }
 
+/* Number i of the words of a stamp (splitmix64's finish). */
+static uint64_t
+stamped_word (uint64_t stamp, uint64_t i)
+{
+  uint64_t x = stamp + i * UINT64_C (0x9e3779b97f4a7c15);
+
+  if (i == 0 || stamp % 3 == 0 || (stamp % 3 == 1 && i % 16 < 8))
+    return stamp;
+  x = (x ^ x >> 30) * UINT64_C (0xbf58476d1ce4e5b9);
+  x = (x ^ x >> 27) * UINT64_C (0x94d049bb133111eb);
+  return x ^ x >> 31;
+}
+
+void
+pattern_stamped (void *data, size_t bytes, uint64_t stamp)
+{
+  uint8_t *p = data;
+  uint64_t word;
+  size_t here;
+
+  for (size_t i = 0; i < bytes; i += here) {
+    word = stamped_word (stamp, i / sizeof word);
+    here = bytes - i < sizeof word ? bytes - i : sizeof word;
+    memcpy (p + i, &word, here);
+  }
+}
+
+bool
+pattern_has_stamp (const void *data, size_t bytes, uint64_t *stamp)
+{
+  const uint8_t *p = data;
+  uint64_t word;
+  size_t here;
+
+  memcpy (stamp, data, sizeof *stamp);
+  for (size_t i = 0; i < bytes; i += here) {
+    word = stamped_word (*stamp, i / sizeof word);
+    here = bytes - i < sizeof word ? bytes - i : sizeof word;
+    if (memcmp (p + i, &word, here) != 0)
+      return false;
+  }
+  return true;
+}
+
 bool
 pattern_is_zero (const void *data, size_t bytes)
 {

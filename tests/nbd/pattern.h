@@ -26,6 +26,14 @@ void pattern_mixed (void *data, size_t bytes, uint64_t *state);
 /* What no algorithm makes shorter. */
 void pattern_noise (void *data, size_t bytes, uint64_t *state);
 
+/* A version of a piece: the stamp is its first 8 bytes, and all others follow
+ * from it, so that a piece of two versions shows.  By turns same-filled, noise
+ * and half noise; stamp 0 is zeroes. */
+void pattern_stamped (void *data, size_t bytes, uint64_t stamp);
+
+/* Is this, as a whole, one version?  *stamp says which. */
+bool pattern_has_stamp (const void *data, size_t bytes, uint64_t *stamp);
+
 bool pattern_is_zero (const void *data, size_t bytes);
 
 #endif
