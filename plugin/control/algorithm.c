@@ -50,8 +50,10 @@ set_priority (struct algorithm_words *words, const char *value, int *errnum)
 static const char *
 set_level (struct algorithm_words *words, const char *value, int *errnum)
 {
-  return units_parse_int (value, &words->level) ? NULL :
-    "level is not a number";
+  if (!units_parse_int (value, &words->level))
+    return "level is not a number";
+  return words->level == CODEC_LEVEL_DEFAULT ?
+    "the level is out of any algorithm's range" : NULL;
 }
 
 static const char *

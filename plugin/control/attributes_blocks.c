@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../store/block.h"
 #include "../store/device.h"
 #include "attributes.h"
 
@@ -113,7 +114,7 @@ is_recompressed (const struct device *device, slot_t slot)
 static void
 print_state (struct device *device, uint64_t block, char line[LINE_BYTES + 1])
 {
-  const slot_t slot = table_peek (&device->table, block);
+  const slot_t slot = block_object_slot (device, block);
   const enum slot_kind kind = slot_kind (slot);
   const age_t age = slot == 0 ? age_stamp (age_now_s ()) :
     *table_age (&device->table, block);

@@ -147,7 +147,13 @@ attribute_store_idle (struct export *export, const char *value)
 int
 attribute_show_use_dedup (struct export *export, struct payload *payload)
 {
-  fprintf (payload->out, "%d\n", export->use_dedup);
+  struct device *device = export->device;
+  bool on;
+
+  device_lock_block (device, 0);        /* keeps the index as it is */
+  on = dedup_is_on (&device->dedup);
+  device_unlock_block (device, 0);
+  fprintf (payload->out, "%d\n", on);
   return 0;
 }
 
@@ -158,10 +164,7 @@ attribute_store_use_dedup (struct export *export, const char *value)
 
   if (!units_parse_bool (value, &on))
     return attribute_refuse (EINVAL, "neither 0 nor 1: '%s'", value);
-  if (live_set_dedup (export->device, on) == -1)
-    return -1;
-  export->use_dedup = on;
-  return 0;
+  return live_set_dedup (export->device, on);
 }
 
 int

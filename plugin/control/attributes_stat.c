@@ -50,14 +50,15 @@ static uint64_t
 original_bytes (const struct look *look)
 {
   return (count (look, STAT_SAME_BLOCKS) + count (look, STAT_PACKED_BLOCKS) +
-          count (look, STAT_HUGE_BLOCKS) + count (look, STAT_BACKED_BLOCKS)) *
+          count (look, STAT_HUGE_BLOCKS) + count (look, STAT_BACKED_BLOCKS) +
+          count (look, STAT_SHARED_BLOCKS)) *
     look->block_bytes;
 }
 
 static uint64_t
 duplicate_bytes (const struct look *look)
 {
-  return 0;
+  return count (look, STAT_DUP_BYTES);
 }
 
 /* The first nine columns are the kernel's, the last is what Android's kernels

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../store/device.h"
 #include "../store/report.h"
 #include "conf.h"
 #include "file.h"
@@ -27,19 +28,52 @@
 #define LINE_CHARS_MAX 198
 #define SECTION_CHARS_MAX 49
 
+/* What it passes over before a line. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+#define BLANKS " \t\r\v\f"
+
 #define OUT_OF_MEMORY "out of memory"
 
 /* Reports. */
+
+#define SHOWN_CHARS 256
+
+/* One line stays one line, whatever is in a value. */
+static const char *
+shown (const char *value, char text[SHOWN_CHARS])
+{
+  size_t i;
+
+  for (i = 0; value[i] && i < SHOWN_CHARS - 1; i++)
+    text[i] = iscntrl ((unsigned char) value[i]) ? '?' : value[i];
+  text[i] = '\0';
+  return text;
+}
 
 static int
 complain (const struct conf_origin *origin, const char *key, const char *wrong,
           const char *value)
 {
+  char text[SHOWN_CHARS];
+
   if (origin->file)
     report_error ("%s:%u: %s: %s: '%s'", origin->file, origin->line, key,
-                  wrong, value);
+                  wrong, shown (value, text));
   else
-    report_error ("command line: %s: %s: '%s'", key, wrong, value);
+    report_error ("command line: %s: %s: '%s'", key, wrong,
+                  shown (value, text));
+  return -1;
+}
+
+int
+conf_blame (const struct conf_export *export, enum conf_key_id id,
+            const char *wrong)
+{
+  const struct conf_origin *origin = &export->origins[id];
+
+  if (origin->text)
+    return complain (origin, conf_keys[id].name, wrong, origin->text);
+  report_error ("%s", wrong);
   return -1;
 }
 
@@ -178,6 +212,20 @@ note_section (struct reader *reader, const char *name)
     complain_here (reader, "section", OUT_OF_MEMORY, name);
 }
 
+/* inih notices these only at the end, when a later line may have been blamed. */
+static void
+check_syntax (struct reader *reader, const char *line)
+{
+  const char *bracket = *line == '[' ? strchr (line, ']') : NULL;
+  const char *behind = bracket ? bracket + 1 + strspn (bracket + 1, BLANKS) : "";
+
+  if (*line == '\0' || *line == ';' || *line == '#')
+    return;
+  if (bracket ? *behind != '\0' && *behind != ';' && *behind != '#' :
+      *line == '[' || !strpbrk (line, "=:"))
+    complain_here (reader, "line", "neither a [section] nor key = value", line);
+}
+
 static void
 look_at_line (struct reader *reader, char *line, size_t chars)
 {
@@ -187,7 +235,10 @@ look_at_line (struct reader *reader, char *line, size_t chars)
     complain_here (reader, "line", "there is a NUL byte in it", line);
   if (chars > LINE_CHARS_MAX)
     complain_here (reader, "line", "longer than 198 characters", line);
-  line += strspn (line, " \t");
+  if (reader->line == 1 && strncmp (line, BYTE_ORDER_MARK, 3) == 0)
+    line += 3;
+  line += strspn (line, BLANKS);
+  check_syntax (reader, line);
   if (*line != '[' || !(bracket = strchr (line, ']')))
     return;
   *bracket = '\0';
@@ -391,6 +442,22 @@ apply_all_params (struct conf_export *export)
   return wrong ? complain (origin, key, wrong, origin->text) : 0;
 }
 
+/* Blocks are numbered with 32 bits; shares take half of the numbers. */
+static int
+check_size (const struct conf_export *export)
+{
+  const uint64_t nr_blocks =
+    (export->disksize_bytes - 1) / export->block_bytes + 1;
+
+  if (nr_blocks > NR_BLOCKS_MAX)
+    return conf_blame (export, CONF_DISKSIZE,
+                       "more than 2^32 blocks, a larger block_size helps");
+  if (export->use_dedup && nr_blocks > NR_BLOCKS_MAX / 2)
+    return conf_blame (export, CONF_DISKSIZE,
+                       "more than 2^31 blocks, too many for use_dedup");
+  return 0;
+}
+
 static int
 load_key (struct conf_export *export)
 {
@@ -443,7 +510,7 @@ complete_export (const struct conf *conf, struct conf_export *export)
   for (int id = 0; id < NR_CONF_KEYS; id++)
     if (complete_key (conf, export, id) == -1)
       return -1;
-  if (apply_all_params (export) == -1)
+  if (check_size (export) == -1 || apply_all_params (export) == -1)
     return -1;
   return load_key (export);
 }
@@ -463,7 +530,8 @@ export_free (struct conf_export *export)
     free (export->origins[id].text);
 }
 
-/* export=NAME: drop the others, which have been checked too. */
+/* export=NAME: drop the others.  Each of their values has been checked, but not
+ * whether they go together. */
 static int
 keep_only (struct conf *conf)
 {

@@ -152,6 +152,11 @@ int conf_set (struct conf *conf, const char *key, const char *value);
  * -1: a message was given; the conf can only be freed. */
 int conf_finish (struct conf *conf);
 
+/* One message: something is wrong with the value of this key, which was found
+ * out only now.  Returns -1. */
+int conf_blame (const struct conf_export *export, enum conf_key_id id,
+                const char *wrong);
+
 /* All-zero is an empty conf. */
 void conf_free (struct conf *conf);
 

@@ -28,7 +28,6 @@ struct export {
   char *name;                   /* never empty */
   struct device *device;
   struct policy policy;
-  _Atomic bool use_dedup;       /* what the device was told last */
   pthread_mutex_t lock;         /* guards backing; innermost */
   struct backing_settings backing;
 };

@@ -28,9 +28,9 @@ read_all (FILE *file, char **data, size_t *bytes)
     if (ferror (file))
       return strerror (errno);
     if (*bytes < capacity)
-      return NULL;
+      break;
   }
-  return "longer than 16 MiB";
+  return *bytes > FILE_BYTES_MAX ? "longer than 16 MiB" : NULL;
 }
 
 const char *

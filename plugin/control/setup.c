@@ -2,6 +2,7 @@
 /* From a configuration to exports; see setup.h. */
 #include <config.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,13 +33,13 @@ create_device (struct export *export, const struct conf_export *conf)
 }
 
 static int
-set_codecs (struct device *device, const struct conf_export *conf)
+set_codecs (struct export *export, const struct conf_export *conf)
 {
   for (unsigned priority = 1; priority < NR_PRIORITIES; priority++) {
     const struct conf_codec *codec = &conf->codecs[priority];
 
     if (codec->algorithm &&
-        live_set_codec (device, priority, codec->algorithm,
+        live_set_codec (export->device, priority, codec->algorithm,
                         &codec->params) == -1)
       return -1;
   }
@@ -64,20 +65,57 @@ attach_backing (struct export *export, const char *path)
 }
 
 static int
-set_up (struct export *export, const struct conf_export *conf)
+set_values (struct export *export, const struct conf_export *conf)
 {
   struct device *device = export->device;
 
   device->writeback_limit_pages = conf->writeback_limit_pages;
   device->writeback_limit_enable = conf->writeback_limit_enable;
   export->policy = conf->policy;
+  return 0;
+}
+
+static int
+set_dedup (struct export *export, const struct conf_export *conf)
+{
+  return conf->use_dedup ? live_set_dedup (export->device, true) : 0;
+}
+
+static int
+set_backing (struct export *export, const struct conf_export *conf)
+{
   export->backing = conf->backing;
-  if (set_codecs (device, conf) == -1)
-    return -1;
-  if (conf->use_dedup && live_set_dedup (device, true) == -1)
-    return -1;
-  export->use_dedup = conf->use_dedup;
   return conf->backing_path ? attach_backing (export, conf->backing_path) : 0;
+}
+
+/* The steps, and the key that is to blame if one goes wrong. */
+static const struct {
+  int (*take) (struct export *export, const struct conf_export *conf);
+  enum conf_key_id id;
+} steps[] = {
+  { create_device, CONF_DISKSIZE },
+  { set_values, CONF_DISKSIZE },
+  { set_codecs, CONF_RECOMP_ALGORITHM },
+  { set_dedup, CONF_USE_DEDUP },
+  { set_backing, CONF_BACKING_DEV },
+};
+
+#define MESSAGE_CHARS 512
+
+/* What the store says goes behind file, line and key. */
+static int
+take_step (size_t i, struct export *export, const struct conf_export *conf)
+{
+  char message[MESSAGE_CHARS] = "";
+  int r;
+
+  report_capture (message, sizeof message);
+  r = steps[i].take (export, conf);
+  report_capture (NULL, 0);
+  if (r == 0)
+    return 0;
+  return conf_blame (conf, errno == EINVAL && steps[i].take == create_device ?
+                     CONF_MEM_LIMIT : steps[i].id, message);
 }
 
 static int
@@ -89,9 +127,10 @@ make_export (struct export *export, const struct conf_export *conf)
     report_error ("%m");
     return -1;
   }
-  if (create_device (export, conf) == -1)
-    return -1;
-  return set_up (export, conf);
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+    if (take_step (i, export, conf) == -1)
+      return -1;
+  return 0;
 }
 
 static int

@@ -22,6 +22,7 @@ allowance_take (struct device *device, unsigned least, unsigned most)
   return take;
 }
 
+/* Switched on meanwhile, it may become more by one extent. */
 void
 allowance_give (struct device *device, unsigned nr_pages)
 {

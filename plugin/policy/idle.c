@@ -9,28 +9,38 @@
 #include "pace.h"
 
 /* What becomes of a block's age; the same age: nothing. */
-typedef age_t changed_age (age_t age, uint64_t now_s, uint32_t limit_s);
+typedef age_t changed_age (slot_t slot, age_t age, uint64_t now_s,
+                           uint32_t limit_s);
 
-static age_t
-marked (age_t age, uint64_t now_s, uint32_t limit_s)
+/* What memory could be saved on. */
+static bool
+may_be_idle (slot_t slot)
 {
-  return age | AGE_IDLE;
+  return slot_owns_object (slot);
 }
 
 static age_t
-marked_if_older (age_t age, uint64_t now_s, uint32_t limit_s)
+marked (slot_t slot, age_t age, uint64_t now_s, uint32_t limit_s)
 {
-  return age_seconds (age, now_s) > limit_s ? age | AGE_IDLE : age & ~AGE_IDLE;
+  return may_be_idle (slot) ? age | AGE_IDLE : age;
 }
 
 static age_t
-marked_too_if_older (age_t age, uint64_t now_s, uint32_t limit_s)
+marked_if_older (slot_t slot, age_t age, uint64_t now_s, uint32_t limit_s)
 {
-  return age_seconds (age, now_s) > limit_s ? age | AGE_IDLE : age;
+  return age_seconds (age, now_s) > limit_s ?
+    marked (slot, age, now_s, limit_s) : age & ~AGE_IDLE;
 }
 
 static age_t
-swept (age_t age, uint64_t now_s, uint32_t limit_s)
+marked_too_if_older (slot_t slot, age_t age, uint64_t now_s, uint32_t limit_s)
+{
+  return age_seconds (age, now_s) > limit_s ?
+    marked (slot, age, now_s, limit_s) : age;
+}
+
+static age_t
+swept (slot_t slot, age_t age, uint64_t now_s, uint32_t limit_s)
 {
   return age_swept (age, now_s);
 }
@@ -42,13 +52,15 @@ change_age (struct device *device, uint64_t block, changed_age *change,
 {
   struct table *table = &device->table;
   bool idle = false;
+  slot_t slot;
 
   device_lock_block (device, block);
-  if (slot_owns_object (table_peek (table, block))) {
-    const age_t age = change (*table_age (table, block), now_s, limit_s);
+  slot = table_peek (table, block);
+  if (slot != 0) {
+    const age_t age = change (slot, *table_age (table, block), now_s, limit_s);
 
     table_touch (table, block, age);
-    idle = age_is_idle (age);
+    idle = may_be_idle (slot) && age_is_idle (age);
   }
   device_unlock_block (device, block);
   return idle;

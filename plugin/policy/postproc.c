@@ -19,8 +19,12 @@
 #define BUCKET_SHIFT 6
 #define NR_BUCKETS ((BLOCK_BYTES_MAX >> BUCKET_SHIFT) + 1)
 
-/* 1 MiB of them: fewer scans than a disk of 64 GiB has seconds of work. */
+/* 2 MiB of them: fewer scans than a disk of 64 GiB has seconds of work. */
 #define NR_CHOSEN_MAX 262144u
+
+struct choice {
+  uint32_t block, size_bytes;
+};
 
 struct postproc {
   struct device *device;
@@ -35,7 +39,7 @@ struct postproc {
   unsigned first_bucket, last_bucket;   /* those being collected */
   uint64_t next_block;          /* of the scan that collects them */
   uint32_t nr_chosen, next_chosen;
-  uint32_t chosen[NR_CHOSEN_MAX];
+  struct choice chosen[NR_CHOSEN_MAX];
 };
 
 static unsigned
@@ -121,7 +125,9 @@ choose (struct postproc *postproc, uint64_t block)
     block_flag (postproc->device, block, SLOT_CHOSEN, true);
   device_unlock_block (postproc->device, block);
   if (chosen)
-    postproc->chosen[postproc->nr_chosen++] = block;
+    postproc->chosen[postproc->nr_chosen++] = (struct choice) {
+      .block = block, .size_bytes = slot_size_bytes (slot),
+    };
   return postproc->nr_chosen < NR_CHOSEN_MAX;
 }
 
@@ -147,6 +153,17 @@ next_buckets (struct postproc *postproc)
   return true;
 }
 
+/* The largest first; those of one size in the order of the disk. */
+static int
+compare (const void *one, const void *other)
+{
+  const struct choice *a = one, *b = other;
+
+  if (a->size_bytes != b->size_bytes)
+    return a->size_bytes < b->size_bytes ? 1 : -1;
+  return a->block < b->block ? -1 : 1;
+}
+
 /* Fill the list.  False: all blocks had their turn. */
 static bool
 collect (struct postproc *postproc)
@@ -154,8 +171,11 @@ collect (struct postproc *postproc)
   postproc->nr_chosen = postproc->next_chosen = 0;
   for (;;) {
     scan (postproc, &postproc->next_block, choose);
-    if (postproc->nr_chosen > 0)
+    if (postproc->nr_chosen > 0) {
+      qsort (postproc->chosen, postproc->nr_chosen, sizeof *postproc->chosen,
+             compare);
       return true;
+    }
     if (!next_buckets (postproc))
       return false;
   }
@@ -206,7 +226,7 @@ postproc_next (struct postproc *postproc, uint64_t *block)
   pthread_mutex_lock (&postproc->lock);
   r = postproc->next_chosen < postproc->nr_chosen || collect (postproc);
   if (r)
-    *block = postproc->chosen[postproc->next_chosen++];
+    *block = postproc->chosen[postproc->next_chosen++].block;
   pthread_mutex_unlock (&postproc->lock);
   if (r)
     postproc->device->progress.done++;
@@ -226,7 +246,8 @@ void
 postproc_end (struct postproc *postproc)
 {
   while (postproc->next_chosen < postproc->nr_chosen)
-    postproc_let_go (postproc->device, postproc->chosen[postproc->next_chosen++]);
+    postproc_let_go (postproc->device,
+                     postproc->chosen[postproc->next_chosen++].block);
   postproc->device->progress.total = 0;
   pthread_mutex_destroy (&postproc->lock);
   free (postproc);

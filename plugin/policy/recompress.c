@@ -8,6 +8,7 @@
 
 #include "../store/block.h"
 #include "../store/device.h"
+#include "../store/live.h"
 #include "../store/report.h"
 #include "recompress.h"
 
@@ -154,6 +155,8 @@ run (struct recompress *recompress)
          postproc_next (postproc, &block))
     recompress_block (recompress, block);
   postproc_end (postproc);
+  if (params->priority == 0)
+    live_reap_codecs (recompress->device);
   return 0;
 }
 

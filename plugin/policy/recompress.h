@@ -16,7 +16,8 @@
 struct recompress_params {
   struct postproc_filter filter;
   unsigned priority;            /* 1..3; 0: bring objects of algorithms that
-                                 * the primary replaced over to it */
+                                 * the primary replaced over to it, except those
+                                 * in the backing file */
   uint64_t max_blocks;          /* tries, also those without success; 0: all */
 };
 

@@ -30,6 +30,7 @@
 struct pass {
   struct device *device;
   struct postproc *postproc;
+  pthread_mutex_t fill_lock;    /* outermost: one writer takes pages and fills */
   pthread_mutex_t lock;         /* guards what follows */
   struct postproc_result *result;
   uint64_t pages_left;          /* of this pass */
@@ -212,11 +213,14 @@ write_extent (struct writer *writer)
   return 0;
 }
 
-/* The largest object needs so much in one run. */
+/* What the object of the next block needs in one run. */
 static unsigned
-min_pages (const struct device *device)
+min_pages (const struct writer *writer)
 {
-  return pages_for_bytes (backing_room (device->block_bytes));
+  const slot_t slot = table_peek (&writer->pass->device->table, writer->block);
+
+  return slot_owns_object (slot) ?
+    pages_for_bytes (backing_room (slot_size_bytes (slot))) : 1;
 }
 
 /* This pass may write so many pages at once now. */
@@ -247,7 +251,7 @@ static bool
 take (struct writer *writer)
 {
   struct device *device = writer->pass->device;
-  const unsigned least = min_pages (device);
+  const unsigned least = min_pages (writer);
   const unsigned wanted = take_from_pass (writer->pass, least);
   const unsigned allowed =
     wanted > 0 ? allowance_take (device, least, wanted) : 0;
@@ -265,12 +269,42 @@ take (struct writer *writer)
   return writer->extent.nr_pages > 0;
 }
 
-/* Returns how many pages were written. */
-static unsigned
-fill_and_write (struct writer *writer)
+static void
+give_back (struct writer *writer, unsigned nr_pages)
 {
-  fill (writer);
-  return writer->nr_members > 0 ? write_extent (writer) : 0;
+  allowance_give (writer->pass->device, nr_pages);
+  give_to_pass (writer->pass, nr_pages);
+}
+
+/* What the writer did not need, before another one looks for pages. */
+static void
+give_rest (struct writer *writer)
+{
+  const unsigned nr_used = pages_for_bytes (writer->used_bytes);
+  const struct extent rest = {
+    .first_page = writer->extent.first_page + nr_used,
+    .nr_pages = writer->extent.nr_pages - nr_used,
+  };
+
+  backing_give (writer->pass->device->backing, &rest);
+  give_back (writer, rest.nr_pages);
+  writer->extent.nr_pages = nr_used;
+}
+
+/* False: there are no more blocks or no more pages. */
+static bool
+prepare (struct writer *writer)
+{
+  bool ready;
+
+  pthread_mutex_lock (&writer->pass->fill_lock);
+  ready = has_next (writer) && take (writer);
+  if (ready) {
+    fill (writer);
+    give_rest (writer);
+  }
+  pthread_mutex_unlock (&writer->pass->fill_lock);
+  return ready;
 }
 
 static void *
@@ -279,12 +313,9 @@ write_loop (void *opaque)
   struct writer *writer = opaque;
   struct device *device = writer->pass->device;
 
-  while (has_next (writer) && take (writer)) {
-    const unsigned nr_written = fill_and_write (writer);
-    const unsigned rest = writer->extent.nr_pages - nr_written;
-
-    allowance_give (device, rest);
-    give_to_pass (writer->pass, rest);
+  while (prepare (writer)) {
+    if (writer->nr_members > 0 && write_extent (writer) == 0)
+      give_back (writer, writer->extent.nr_pages);
     backing_give (device->backing, &writer->extent);
   }
   if (writer->has_block)
@@ -352,9 +383,11 @@ run (struct device *device, const struct postproc_filter *filter,
   pass.postproc = postproc_begin (device, filter, NULL, NULL);
   if (!pass.postproc)
     return -1;
+  pthread_mutex_init (&pass.fill_lock, NULL);
   pthread_mutex_init (&pass.lock, NULL);
   r = run_writers (&pass, nr_writers (device));
   pthread_mutex_destroy (&pass.lock);
+  pthread_mutex_destroy (&pass.fill_lock);
   postproc_end (pass.postproc);
   if (r == 0 && pass.errnum != 0) {
     errno = pass.errnum;

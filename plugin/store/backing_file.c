@@ -72,6 +72,7 @@ open_and_lock (const struct backing_params *params)
 {
   const int flags = O_RDWR|O_CREAT|O_CLOEXEC|O_NOCTTY;
   int fd = open (params->path, flags|O_DIRECT, 0600);
+  int errnum;
 
   if (fd == -1 && errno == EINVAL)
     fd = open (params->path, flags, 0600);
@@ -79,10 +80,13 @@ open_and_lock (const struct backing_params *params)
     return complain (params, "cannot open the backing file", errno);
   if (flock (fd, LOCK_EX|LOCK_NB) == 0)
     return fd;
-  complain (params, "another server uses this backing file",
-            errno == EWOULDBLOCK ? EBUSY : errno);
+  if (errno == EWOULDBLOCK)
+    errno = EBUSY;
+  errnum = errno;
+  complain (params, errnum == EBUSY ? "another server uses this backing file" :
+            "cannot lock the backing file", errnum);
   close (fd);
-  errno = EBUSY;
+  errno = errnum;
   return -1;
 }
 
@@ -104,7 +108,10 @@ measure_file (const struct backing_params *params, int fd, uint64_t *bytes)
       return complain (params, "a new backing file needs backing_size", 0);
     return 0;
   }
+  if (*bytes == 0 && fchmod (fd, 0600) == -1)   /* somebody else made it */
+    return complain (params, "cannot hide it from others", errno);
   if (*bytes < params->size_bytes &&
+      params->size_bytes / PAGE_BYTES >= 1 + EXTENT_PAGES &&
       ftruncate (fd, params->size_bytes) == -1)
     return complain (params, "cannot make it that large", errno);
   *bytes = params->size_bytes;

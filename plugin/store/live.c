@@ -47,6 +47,14 @@ reap_codecs (struct device *device)
       swap_codec (device, NR_PRIORITIES, id, NULL);
 }
 
+void
+live_reap_codecs (struct device *device)
+{
+  device_quiesce_begin (device);
+  reap_codecs (device);
+  device_quiesce_end (device);
+}
+
 /* The codec is ready and paid for. */
 static int
 install_codec (struct device *device, unsigned priority, struct codec *codec)
@@ -461,6 +469,7 @@ reset_if_closed (struct device *device, struct codec *primary)
     device_quiesce_end (device);
     if (device->backing)
       close_backing (device);
+    live_reset_mem_max (device);
     r = 0;
   }
   else

@@ -27,6 +27,10 @@ int live_set_codec (struct device *device, unsigned priority,
                     const struct codec_ops *algorithm,
                     const struct codec_params *params);
 
+/* Free the codecs that no priority uses and no object needs any more.  The caller
+ * holds the state lock. */
+void live_reap_codecs (struct device *device);
+
 /* Which algorithm a priority uses, now; false: none. */
 struct codec_description {
   const struct codec_ops *algorithm;
@@ -67,8 +71,9 @@ int live_set_dedup (struct device *device, bool on);
 /* Let the index of contents grow with what is stored; for the worker. */
 void live_fit_dedup (struct device *device);
 
-/* All content, counters, limits and algorithms go, the size is 0.  EBUSY: a
- * client is connected. */
+/* All content, counters, the memory limit and algorithms go, and the backing file;
+ * the size is 0.  What writeback obeys stays, as in the kernel.  EBUSY: a client
+ * is connected. */
 int live_reset (struct device *device);
 
 #endif

@@ -289,6 +289,28 @@ use_dedup_is_a_switch (void)
   check (show_number ("dup_data_size") == 0);
 }
 
+/* ENOTSUP: not compiled in. */
+static void
+use_dedup_counts_what_it_saves (void)
+{
+  char data[BLOCK_BYTES];
+  const int r = store ("use_dedup", "1");
+
+  check (r == 0 || r == ENOTSUP);
+  if (r == ENOTSUP)
+    return;
+  check_str_equal (show ("use_dedup"), "1\n");
+  random_fill (&random_numbers, data, sizeof data);
+  for (unsigned i = 0; i < 10; i++)
+    write_block (1000 + i, data);
+  check (show_number ("dup_data_size") == 9 * BLOCK_BYTES);
+  check (column ("mm_stat", 9) == 9 * BLOCK_BYTES);
+  check (column ("mm_stat", 0) == (3 * NR_EACH + 10) * BLOCK_BYTES);
+  check (nr_blocks_with (2, 'h') == NR_EACH + 10);
+  check (store ("reset", "1") == 0);
+  check_str_equal (show ("use_dedup"), "0\n");
+}
+
 int
 main (void)
 {
@@ -315,5 +337,6 @@ main (void)
   test_with_device (on_incompressible_and_on_full_are_words);
   test_with_device (on_incompressible_holds_at_once);
   test_with_device (use_dedup_is_a_switch);
+  test_with_device (use_dedup_counts_what_it_saves);
   return 0;
 }

@@ -48,16 +48,17 @@ dump (const struct conf *conf)
 {
   for (size_t i = 0; i < conf->nr_exports; i++) {
     const struct conf_export *export = &conf->exports[i];
+    const struct codec_params *params = &export->codecs[0].params;
 
     print ("[%s]\n", export->name);
     print ("disksize = %llu\n", (unsigned long long) export->disksize_bytes);
     print ("block_size = %u\n", export->block_bytes);
-    print ("comp_algorithm = %s\n", export->algorithm->name);
-    if (export->params.level != CODEC_LEVEL_DEFAULT)
-      print ("level = %d\n", export->params.level);
-    if (export->params.dict)
-      print ("dict of %zu bytes, '%.4s'\n", export->params.dict_bytes,
-             (const char *) export->params.dict);
+    print ("comp_algorithm = %s\n", export->codecs[0].algorithm->name);
+    if (params->level != CODEC_LEVEL_DEFAULT)
+      print ("level = %d\n", params->level);
+    if (params->dict)
+      print ("dict of %zu bytes, '%.4s'\n", params->dict_bytes,
+             (const char *) params->dict);
     print ("mem_limit = %llu\n",
            (unsigned long long) export->mem_limit_bytes);
   }

@@ -50,6 +50,7 @@ static const char *const stores[] = {
   "writeback_limit_enable 0", "writeback_batch_size 4", "backing_size 16M",
   "idle_age 2h", "writeback_rate 1G/1d", "on_incompressible store",
   "on_full error", "reset 1", "use_dedup 0",
+  "use_dedup 1",
 };
 
 #define NR_STORE_LINES (sizeof stores / sizeof *stores)

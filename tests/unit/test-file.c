@@ -88,6 +88,8 @@ static void
 a_file_that_is_too_long_is_refused (void)
 {
   write_file (0);
+  check (truncate (path, FILE_BYTES_MAX + 1) == 0);
+  check_refused (path, "longer than 16 MiB");
   check (truncate (path, 2 * FILE_BYTES_MAX) == 0);
   check_refused (path, "longer than 16 MiB");
   check (truncate (path, INT64_C (1) << 40) == 0);

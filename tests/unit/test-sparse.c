@@ -21,7 +21,7 @@ static void
 check_held (unsigned nr_pages)
 {
   check (budget.used_bytes == nr_pages * SPARSE_PAGE_COST);
-  check (sparse_held_bytes (&sparse, NR_PAGES) == nr_pages * SPARSE_PAGE_COST);
+  check (sparse_held_bytes (&sparse, 0, NR_PAGES) == nr_pages * SPARSE_PAGE_COST);
 }
 
 static void
@@ -103,8 +103,8 @@ static void
 only_the_first_pages_are_summed_up (void)
 {
   check (sparse_get (&sparse, 2) == 0);
-  check (sparse_held_bytes (&sparse, 2) == 0);
-  check (sparse_held_bytes (&sparse, 3) == SPARSE_PAGE_COST);
+  check (sparse_held_bytes (&sparse, 0, 2) == 0);
+  check (sparse_held_bytes (&sparse, 0, 3) == SPARSE_PAGE_COST);
   sparse_put (&sparse, 2);
 }
 

@@ -45,15 +45,15 @@ static void
 check_nothing_held (void)
 {
   check (budget.used_bytes == 0);
-  check (table_held_bytes (&table) == 0);
-  check (table_check (&table));
+  check (table_held_bytes (&table, 0) == 0);
+  check (table_check (&table, 0));
 }
 
 static void
 check_counts (void)
 {
-  check (budget.used_bytes == table_held_bytes (&table));
-  check (table_check (&table));
+  check (budget.used_bytes == table_held_bytes (&table, 0));
+  check (table_check (&table, 0));
 }
 
 static void
@@ -215,11 +215,21 @@ an_age_is_kept_for_each_block (void)
 static void
 the_last_slot_of_the_largest_disk_is_there (void)
 {
+  table.nr_slots = NR_SLOTS_MAX;
   put (NR_SLOTS_MAX - 1, some_slot (4));
   table_touch (&table, NR_SLOTS_MAX - 1, 77);
   check (table_peek (&table, NR_SLOTS_MAX - 1) == some_slot (4));
   check (*table_age (&table, NR_SLOTS_MAX - 1) == 77);
   clear (NR_SLOTS_MAX - 1);
+  table.nr_slots = NR_SLOTS;
+  check_nothing_held ();
+}
+
+static void
+a_slot_behind_the_end_is_refused (void)
+{
+  errno = 0;
+  check (table_prepare (&table, NR_SLOTS) == -1 && errno == ENOSPC);
   check_nothing_held ();
 }
 
@@ -229,7 +239,7 @@ a_slot_that_was_not_published_fails_the_check (void)
 {
   put (20, some_slot (1));
   atomic_store (table_slot (&table, 21), some_slot (2));
-  check (!table_check (&table));
+  check (!table_check (&table, 0));
   check_reported ("table page 0: 2 slots in use, 1 noted");
   atomic_store (table_slot (&table, 21), 0);
   clear (20);
@@ -281,6 +291,7 @@ main (void)
   test (a_prepare_above_the_limit_holds_nothing);
   test (an_age_is_kept_for_each_block);
   test (the_last_slot_of_the_largest_disk_is_there);
+  test (a_slot_behind_the_end_is_refused);
   test (a_slot_that_was_not_published_fails_the_check);
   test (publishers_in_one_page_do_not_lose_it);
   table_destroy (&table);
