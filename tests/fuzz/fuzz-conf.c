@@ -177,15 +177,24 @@ check_sizes (const struct conf_export *export)
 }
 
 static void
+check_codec (const struct conf_codec *codec)
+{
+  if (!codec->algorithm)
+    return;
+  check (is_listed (codec->algorithm));
+  check (codec_check_params (codec->algorithm, &codec->params) == NULL);
+  check ((codec->params.dict != NULL) == (codec->params.dict_bytes > 0));
+}
+
+static void
 check_values (const struct conf_export *export)
 {
   check (export->block_bytes >= BLOCK_BYTES_MIN &&
          export->block_bytes <= BLOCK_BYTES_MAX);
   check ((export->block_bytes & (export->block_bytes - 1)) == 0);
-  check (is_listed (export->algorithm));
-  check (codec_check_params (export->algorithm, &export->params) == NULL);
-  check ((export->dict_path != NULL) == (export->params.dict != NULL));
-  check ((export->dict_path != NULL) == (export->params.dict_bytes > 0));
+  check (export->codecs[0].algorithm != NULL);
+  for (unsigned priority = 0; priority < NR_PRIORITIES; priority++)
+    check_codec (&export->codecs[priority]);
 }
 
 /* Is the text in this line of the ini file?  A file that was accepted has no

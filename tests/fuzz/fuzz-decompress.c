@@ -24,9 +24,7 @@
 #define GUARD_BYTES 65536u
 #define OBJECT_BYTES_MAX 65536u
 
-/* libzstd (1.5.4) looks for four bytes of magic even if fewer are left, of an
- * object or behind its first frame: those may be read, but must not matter. */
-#define ZSTD_LOOKS_BEHIND_BYTES 3u
+/* What lies behind an object (codec.h) may be read, but must not matter. */
 #define AREA_BYTES (OBJECT_BYTES_MAX + GUARD_BYTES)
 
 static uint8_t *object_area;    /* AREA_BYTES */
@@ -70,7 +68,7 @@ block_of (const struct codec *codec)
 static unsigned
 looks_behind_bytes (const struct codec *codec)
 {
-  return strcmp (codec->ops->name, "zstd") == 0 ? ZSTD_LOOKS_BEHIND_BYTES : 0;
+  return strcmp (codec->ops->name, "zstd") == 0 ? CODEC_BEHIND_BYTES : 0;
 }
 
 /* Into a block full of junk. */

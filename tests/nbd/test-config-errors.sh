@@ -59,8 +59,7 @@ algorithm_params|level=3000000000|level is not a number
 algorithm_params|level=23|the level is out of this algorithm's range
 algorithm_params|level=1 speed=2|not one of level=, dict=, algo= and priority=
 algorithm_params|algo=lz4 level=1|algo= is not the device's algorithm
-algorithm_params|priority=1|only priority 0, the primary algorithm, takes\
- parameters
+algorithm_params|priority=1|this priority has no algorithm
 mem_limit||$limit
 mem_limit|50%|$limit
 END

@@ -67,8 +67,9 @@ grep -q 'zram: recompress: EINVAL ' "$dir/err" || fail "$(cat "$dir/err")"
 
 quietly set 'recomp_algorithm=algo=zstd priority=1'
 compr=$(cell COMPR) bytes=$(number COMPR) total=$(cell TOTAL)
+# The largest come first: the 64 huge ones are tried, and stay.
 said=$("$NBDZRAM" recompress --threshold=1K --max-pages=100)
-expect r 100
+expect r 36
 [ "$(number COMPR)" -lt "$bytes" ] || fail "COMPR is not less: $said"
 wanted="zram: compressed data $compr -> $(cell COMPR)"
 wanted="$wanted, memory $total -> $(cell TOTAL)"
