@@ -70,10 +70,11 @@ coldest_age (struct device *device, uint64_t bytes)
   return bucket <= 1 ? 0 : (1u << (bucket - 1)) - 1;
 }
 
-bool
-room_make (struct device *device, uint64_t bytes)
+/* Under the room lock.  How much memory is held says nothing here: other writes
+ * take what becomes free. */
+static bool
+make (struct device *device, uint64_t bytes)
 {
-  const uint64_t before = atomic_load (&device->budget.used_bytes);
   const struct postproc_filter filter = {
     .idle_age_s = coldest_age (device, bytes),
   };
@@ -81,8 +82,19 @@ room_make (struct device *device, uint64_t bytes)
 
   /* Whatever stopped it, what was moved counts. */
   writeback_some (device, &filter, pages_for_bytes (bytes), &result);
-  if (result.nr_done == 0)
-    return false;
-  compact_device (device);
-  return atomic_load (&device->budget.used_bytes) < before;
+  if (result.nr_done > 0)
+    compact_device (device);
+  return result.nr_done > 0;
+}
+
+/* Who waited for the lock finds the room that another one made. */
+bool
+room_make (struct device *device, uint64_t bytes)
+{
+  bool made;
+
+  pthread_mutex_lock (&device->room_lock);
+  made = !room_is_short (device, bytes / 2) || make (device, bytes);
+  pthread_mutex_unlock (&device->room_lock);
+  return made;
 }

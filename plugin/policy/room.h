@@ -14,8 +14,8 @@ struct device;
 /* Is less than this left below the limit? */
 bool room_is_short (struct device *device, uint64_t bytes);
 
-/* Move about so many bytes out; waits for others who do.  False: memory did not
- * become less. */
+/* Move about so many bytes out, or wait for others who do.  False: nothing could
+ * be moved. */
 bool room_make (struct device *device, uint64_t bytes);
 
 /* How much is made at once: a 64th of the limit, at least 256 KiB. */

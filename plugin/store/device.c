@@ -114,6 +114,7 @@ init_geometry (struct device *device, const struct device_params *params)
 static void
 init_locks (struct device *device)
 {
+  pthread_mutex_init (&device->room_lock, NULL);
   pthread_mutex_init (&device->state_lock, NULL);
   pthread_mutex_init (&device->open_lock, NULL);
   pthread_mutex_init (&device->facts_lock, NULL);
@@ -133,6 +134,7 @@ destroy_locks (struct device *device)
   pthread_mutex_destroy (&device->facts_lock);
   pthread_mutex_destroy (&device->open_lock);
   pthread_mutex_destroy (&device->state_lock);
+  pthread_mutex_destroy (&device->room_lock);
 }
 
 static int

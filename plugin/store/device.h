@@ -3,6 +3,7 @@
  *
  * Lock order, outermost first.  A thread takes them in this order and holds at
  * most one of each kind:
+ *   room lock      one thread at a time makes room in a full device (policy/room)
  *   state lock     one pass over the whole device at a time: a compaction, a
  *                  recount, a change of what the device is; requests do not take
  *                  it
@@ -81,6 +82,7 @@ struct device {
 
   struct block_lock block_locks[NR_LOCKS];
 
+  pthread_mutex_t room_lock;
   pthread_mutex_t state_lock;
   _Atomic unsigned nr_waiting;  /* for the state lock */
   pthread_mutex_t open_lock;
