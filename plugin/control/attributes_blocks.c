@@ -3,9 +3,9 @@
  * debugfs.
  *
  * How many lines there will be is said before the first one, and blocks come
- * and go meanwhile: so the numbers of those that are stored are noted first, a bit
- * for each slot of a table page that is not empty, and a block that is freed
- * before its turn has a line without flags.
+ * and go meanwhile: so the numbers of those that are stored are noted first, a
+ * bit for each slot of a table page that is not empty, and a block that is
+ * freed before its turn has a line without flags.
  */
 #include <config.h>
 

@@ -110,7 +110,8 @@ attribute_show_debug_stat (struct export *export, struct payload *payload)
 }
 
 /* Reads, writes, discards and flushes; for each requests, merges, sectors of
- * 512 bytes and milliseconds; behind the writes what is in flight and two times. */
+ * 512 bytes and milliseconds; behind the writes what is in flight and two
+ * times. */
 int
 attribute_show_stat (struct export *export, struct payload *payload)
 {

@@ -212,15 +212,17 @@ note_section (struct reader *reader, const char *name)
     complain_here (reader, "section", OUT_OF_MEMORY, name);
 }
 
-/* inih notices these only at the end, when a later line may have been blamed. */
+/* inih notices these only at the end, when a later line may have been
+ * blamed. */
 static void
 check_syntax (struct reader *reader, const char *line)
 {
   const char *bracket = *line == '[' ? strchr (line, ']') : NULL;
-  const char *behind = bracket ? bracket + 1 + strspn (bracket + 1, BLANKS) : "";
+  const char *behind = bracket ? bracket + 1 : "";
 
   if (*line == '\0' || *line == ';' || *line == '#')
     return;
+  behind += strspn (behind, BLANKS);
   if (bracket ? *behind != '\0' && *behind != ';' && *behind != '#' :
       *line == '[' || !strpbrk (line, "=:"))
     complain_here (reader, "line", "neither a [section] nor key = value", line);

@@ -10,8 +10,8 @@
 
 #include "file.h"
 
-/* Grow by doubling, since a pipe has no size.  It ends when less came than there
- * was room for, so a byte is left behind the last one. */
+/* Grow by doubling, since a pipe has no size.  It ends when less came than
+ * there was room for, so a byte is left behind the last one. */
 static const char *
 read_all (FILE *file, char **data, size_t *bytes)
 {

@@ -9,8 +9,8 @@
  * looks at 64. */
 #define FILE_BYTES_MAX ((size_t) 16 << 20)
 
-/* NULL on success; else what is wrong with the file, and nothing is held.  There
- * is room for a NUL behind the last byte.  The caller frees *data. */
+/* NULL on success; else what is wrong with the file, and nothing is held.
+ * There is room for a NUL behind the last byte.  The caller frees *data. */
 const char *file_read (const char *path, char **data, size_t *bytes);
 
 /* The path from the root, since a server leaves its directory.  NULL: errno;

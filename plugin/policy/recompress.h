@@ -2,9 +2,9 @@
 /* Recompression: a slower and denser algorithm for blocks that stay.
  *
  * A block is done if its new object lies in a smaller size class and is shorter
- * than the threshold; otherwise it keeps the old one.  One that even the highest
- * configured priority could not shorten is marked incompressible, and not tried
- * again until it is written.
+ * than the threshold; otherwise it keeps the old one.  One that even the
+ * highest configured priority could not shorten is marked incompressible, and
+ * not tried again until it is written.
  */
 #ifndef ZRAM_RECOMPRESS_H
 #define ZRAM_RECOMPRESS_H

@@ -30,7 +30,7 @@
 struct pass {
   struct device *device;
   struct postproc *postproc;
-  pthread_mutex_t fill_lock;    /* outermost: one writer takes pages and fills */
+  pthread_mutex_t fill_lock;    /* outermost: one writer takes and fills */
   pthread_mutex_t lock;         /* guards what follows */
   struct postproc_result *result;
   uint64_t pages_left;          /* of this pass */

@@ -11,9 +11,10 @@
 
 #include "postproc.h"
 
-/* -1: a message was given unless a limit was reached: ENODEV (no backing file); ENOSPC (it is full); EIO (the limit is used up,
- * as the kernel says it, or the file failed).  Blocks that were written until
- * then stay there, the others stay in memory. */
+/* -1: a message was given unless a limit was reached: ENODEV (no backing file);
+ * ENOSPC (it is full); EIO (the limit is used up, as the kernel says it, or the
+ * file failed).  Blocks that were written until then stay there, the others
+ * stay in memory. */
 int writeback_device (struct device *device,
                       const struct postproc_filter *filter,
                       struct postproc_result *result);

@@ -9,9 +9,9 @@
  * idle: marked so by hand or by age; any access stamps a new age without it.
  * Time counts seconds, or units of 64 seconds if coarse, and wraps round: after
  * 4.5 hours or 12 days.  So ages are swept at least every AGE_SWEEP_S: a fine
- * one older than 2 hours becomes coarse, a coarse one older than 6 days stays at
- * 6 days.  A second is what people say to `idle`; nobody asks for seconds of an
- * age of hours.  The kernel spends 4 bytes.
+ * one older than 2 hours becomes coarse, a coarse one older than 6 days stays
+ * at 6 days.  A second is what people say to `idle`; nobody asks for seconds of
+ * an age of hours.  The kernel spends 4 bytes.
  */
 #ifndef ZRAM_AGE_H
 #define ZRAM_AGE_H

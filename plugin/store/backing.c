@@ -146,7 +146,8 @@ next_run (const struct backing *backing, uint64_t *page, unsigned max_pages)
   return nr;
 }
 
-/* The first run that is long enough, or the longest one, in part of the file. */
+/* The first run that is long enough, or the longest one, in part of the
+ * file. */
 static void
 find_run (const struct backing *backing, uint64_t page, uint64_t end,
           unsigned max_pages, struct extent *best)

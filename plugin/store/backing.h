@@ -85,13 +85,13 @@ backing_room (uint32_t size_bytes)
   return (16 + (size_t) size_bytes + 15) / 16 * 16;
 }
 
-/* Write the header in front of the object: both lie in a buffer, backing_room ()
- * bytes from header on, whose rest becomes zeroes. */
+/* Write the header in front of the object: both lie in a buffer, of which
+ * backing_room () bytes are theirs; the rest of these becomes zeroes. */
 void backing_seal (const struct backing *backing,
                    const struct backed_object *object, void *header);
 
-/* Write the first nr_pages of the extent, from a buffer aligned to a page, whose
- * content is lost.  -1: errno as the file said it. */
+/* Write the first nr_pages of the extent, from a buffer aligned to a page,
+ * whose content is lost.  -1: errno as the file said it. */
 int backing_write (struct backing *backing, const struct extent *extent,
                    unsigned nr_pages, void *pages);
 

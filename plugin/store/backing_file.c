@@ -218,8 +218,8 @@ backing_file_close (struct backing_file *file)
 
 /* Reading and writing. */
 
-/* The system may do less than it was asked for; nothing at all is the end of the
- * file. */
+/* The system may do less than it was asked for; nothing at all is the end of
+ * the file. */
 static int
 transfer (int fd, bool writes, char *data, size_t bytes, off_t offset)
 {

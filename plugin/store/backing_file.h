@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The file behind a backing: opened, locked, read and written in pages.
  *
- * Page 0 says whose file it is, so that a path with a slip of the pen in it does
- * not cost somebody a file: a regular file that has content but not our page 0
- * is refused.  The page cache is passed by where the file system can do so,
- * since it would keep in memory what was moved out of memory.
+ * Page 0 says whose file it is, so that a path with a slip of the pen in it
+ * does not cost somebody a file: a regular file that has content but not our
+ * page 0 is refused.  The page cache is passed by where the file system can do
+ * so, since it would keep in memory what was moved out of memory.
  *
  * Thread-safe.
  */

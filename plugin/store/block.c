@@ -518,7 +518,8 @@ block_replace (struct device *device, uint64_t block, enum slot_kind kind,
 {
   slot_t slot;
 
-  if (store_object (device, block, kind, codec, object, size_bytes, &slot) == -1)
+  if (store_object (device, block, kind, codec, object, size_bytes,
+                    &slot) == -1)
     return -1;
   publish_untouched (device, block, slot);
   return 0;

@@ -71,13 +71,13 @@ int block_load_slot (struct device *device, uint64_t block, slot_t slot,
 void block_flag (struct device *device, uint64_t block, enum slot_flag flag,
                  bool on);
 
-/* The slot that says where the block's object is: its own, or that of its share,
- * late as any slot that is read without its lock. */
+/* The slot that says where the block's object is: its own, or that of its
+ * share, late as any slot that is read without its lock. */
 slot_t block_object_slot (struct device *device, uint64_t block);
 
-/* Replace the object by another one with the same content: PACKED by this codec,
- * or HUGE.  The block is not chosen any more.  -1: ENOSPC or ENOMEM, the old one
- * stays; no message. */
+/* Replace the object by another one with the same content: PACKED by this
+ * codec, or HUGE.  The block is not chosen any more.  -1: ENOSPC or ENOMEM, the
+ * old one stays; no message. */
 int block_replace (struct device *device, uint64_t block, enum slot_kind kind,
                    unsigned codec, const void *object, uint32_t size_bytes);
 

@@ -2,8 +2,8 @@
 /* A cipher: AES-256 in XTS mode over pages, by OpenSSL's libcrypto.
  *
  * XTS is what disks are encrypted with (IEEE 1619): a page has the same length
- * encrypted, and its number makes equal pages look different.  It hides content;
- * it does not tell who changed it, checksums tell of damage.
+ * encrypted, and its number makes equal pages look different.  It hides
+ * content; it does not tell who changed it, checksums tell of damage.
  *
  * Thread-safe; contexts are pooled and made at start, so no request allocates.
  */

@@ -52,8 +52,9 @@ unsigned codec_set_priority (const struct codec_set *set, unsigned id);
 unsigned codec_set_number_for (const struct codec_set *set, unsigned priority,
                                const struct codec *codec);
 
-/* Put the codec there; NULL and NR_PRIORITIES free the number.  Returns the one that had the number before, or NULL.
- * The set owns codec, the caller what is returned. */
+/* Put the codec there; NULL and NR_PRIORITIES free the number.  Returns the one
+ * that had the number before, or NULL. The set owns codec, the caller what is
+ * returned. */
 struct codec *codec_set_put (struct codec_set *set, unsigned priority,
                              unsigned id, struct codec *codec);
 

@@ -124,8 +124,8 @@ dedup_copy (struct dedup *dedup, const struct dedup *smaller)
 
 /* Comparing. */
 
-/* Does the block have this content, in an object in memory?  It is locked.  What
- * lies in the backing file is not read for this. */
+/* Does the block have this content, in an object in memory?  It is locked.
+ * What lies in the backing file is not read for this. */
 static bool
 has_content (struct device *device, uint64_t block, const void *data)
 {

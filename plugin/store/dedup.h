@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Deduplication: blocks with the same content share one object.
  *
- * An index says for the hash of a content which block may have it.  It is lossy,
- * as a processor's cache is: eight entries to a bucket, no locks, no removal; an
- * entry that is late is found out when the contents are compared, which is done
- * always.  So it can be small, and it need not survive a restart.
+ * An index says for the hash of a content which block may have it.  It is
+ * lossy, as a processor's cache is: eight entries to a bucket, no locks, no
+ * removal; an entry that is late is found out when the contents are compared,
+ * which is done always.  So it can be small, and it need not survive a restart.
  *
  * The kernel's patch keeps a tree of all objects for it; here an entry takes 8
  * bytes, and only the second block with a content costs a comparison.

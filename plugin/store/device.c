@@ -288,7 +288,8 @@ do_parts (struct device *device, uint64_t bytes, uint64_t offset,
     const struct part part = first_part (device, bytes, offset);
     uint64_t done = part.bytes;
 
-    if (request->skips_empty && table_page_is_empty (&device->table, part.block))
+    if (request->skips_empty &&
+        table_page_is_empty (&device->table, part.block))
       done = bytes_of_empty_page (device, bytes, offset);
     else if (request->do_part (device, &part, request) == -1)
       return -1;

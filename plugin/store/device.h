@@ -3,10 +3,10 @@
  *
  * Lock order, outermost first.  A thread takes them in this order and holds at
  * most one of each kind:
- *   room lock      one thread at a time makes room in a full device (policy/room)
+ *   room lock      one thread at a time makes room in a full device (room.h)
  *   state lock     one pass over the whole device at a time: a compaction, a
- *                  recount, a change of what the device is; requests do not take
- *                  it
+ *                  recount, a change of what the device is; requests do not
+ *                  take it
  *   open lock      clients come and go, or the device is reset
  *   block lock     a block's read-modify-write, its publish, and reads of its
  *                  object; striped over the block numbers
@@ -221,15 +221,15 @@ device_stats (struct device *device, uint64_t block)
  * not be empty, shares behind the others.  UINT64_MAX: there is none. */
 uint64_t device_next_block (struct device *device, uint64_t block);
 
-/* How many blocks a disk of this size has.  -1: more than there can be, errno is
- * EFBIG and a message was given. */
+/* How many blocks a disk of this size has.  -1: more than there can be, errno
+ * is EFBIG and a message was given. */
 int device_count_blocks (const struct device *device, uint64_t size_bytes,
                          uint64_t *nr_blocks);
 
 /* Wait until no request holds a block, and keep blocks locked for everybody
  * until the end.  Under the state lock; no lock is held in between, so whoever
- * quiesces may look at everything.  Reads of empty and same-filled blocks take no
- * lock and go on. */
+ * quiesces may look at everything.  Reads of empty and same-filled blocks take
+ * no lock and go on. */
 void device_quiesce_begin (struct device *device);
 void device_quiesce_end (struct device *device);
 

@@ -153,7 +153,8 @@ is_empty_from (const struct device *device, uint64_t block)
 static bool
 is_zero (const uint8_t *data, uint32_t bytes)
 {
-  return bytes == 0 || (data[0] == 0 && memcmp (data, data + 1, bytes - 1) == 0);
+  return bytes == 0 ||
+    (data[0] == 0 && memcmp (data, data + 1, bytes - 1) == 0);
 }
 
 /* What a client sees behind the end when the disk grows again is zeroes.  Most

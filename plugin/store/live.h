@@ -4,8 +4,8 @@
  *
  * Each call takes the state lock, so it waits for a pass that is under way, and
  * one change is made at a time.  What is slow or can fail comes first; then
- * requests stand still for as long as it takes to change some words.  On failure
- * (-1, errno, one message) nothing has changed.
+ * requests stand still for as long as it takes to change some words.  On
+ * failure (-1, errno, one message) nothing has changed.
  */
 #ifndef ZRAM_LIVE_H
 #define ZRAM_LIVE_H
@@ -27,8 +27,8 @@ int live_set_codec (struct device *device, unsigned priority,
                     const struct codec_ops *algorithm,
                     const struct codec_params *params);
 
-/* Free the codecs that no priority uses and no object needs any more.  The caller
- * holds the state lock. */
+/* Free the codecs that no priority uses and no object needs any more.  The
+ * caller holds the state lock. */
 void live_reap_codecs (struct device *device);
 
 /* Which algorithm a priority uses, now; false: none. */
@@ -71,9 +71,9 @@ int live_set_dedup (struct device *device, bool on);
 /* Let the index of contents grow with what is stored; for the worker. */
 void live_fit_dedup (struct device *device);
 
-/* All content, counters, the memory limit and algorithms go, and the backing file;
- * the size is 0.  What writeback obeys stays, as in the kernel.  EBUSY: a client
- * is connected. */
+/* All content, counters, the memory limit and algorithms go, and the backing
+ * file; the size is 0.  What writeback obeys stays, as in the kernel.  EBUSY: a
+ * client is connected. */
 int live_reset (struct device *device);
 
 #endif

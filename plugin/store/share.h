@@ -2,10 +2,10 @@
 /* Shares: objects that several blocks have in common.
  *
  * A share is a block that no client sees.  Its number lies behind those of the
- * largest disk, it has a slot in the same table and an object in the same arena,
- * and compaction, recompression, writeback and the recount treat it as any block.
- * Blocks that share it have SHARED slots with its number, and a count says how
- * many they are; the last one to go takes it along.
+ * largest disk, it has a slot in the same table and an object in the same
+ * arena, and compaction, recompression, writeback and the recount treat it as
+ * any block. Blocks that share it have SHARED slots with its number, and a
+ * count says how many they are; the last one to go takes it along.
  *
  * A share's block lock is taken inside that of a block which shares it, and is
  * one of other stripes (device.h).  It guards the count, too.

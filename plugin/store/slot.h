@@ -169,7 +169,8 @@ slot_of_word (uint64_t word, slot_t *slot)
   uint64_t payload;
   unsigned mode;
 
-  if ((int64_t) (word << SLOT_WORD_SHIFT) >> SLOT_WORD_SHIFT == (int64_t) word) {
+  if ((int64_t) (word << SLOT_WORD_SHIFT) >> SLOT_WORD_SHIFT ==
+      (int64_t) word) {
     mode = SLOT_SIGNED;
     payload = word;
   }

@@ -22,7 +22,7 @@ enum stat_id {
   STAT_BACKED_BLOCKS,
   STAT_SHARED_BLOCKS,           /* whatever their share is */
   STAT_SHARES,                  /* packed, huge and backed, counted only here */
-  STAT_DUP_BYTES,               /* what more objects would take than shares do */
+  STAT_DUP_BYTES,               /* what shares save */
   STAT_OBJECT_BYTES,            /* exact sizes of all objects in the arena */
   STAT_CODEC_BLOCKS,            /* compressed by codec 0, wherever they are */
   STAT_CODEC_BLOCKS_LAST = STAT_CODEC_BLOCKS + NR_CODECS - 1,

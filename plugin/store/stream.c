@@ -17,10 +17,12 @@ static unsigned
 nr_processors (void)
 {
   cpu_set_t set;
+  long nr;
 
   if (sched_getaffinity (0, sizeof set, &set) == 0)
     return CPU_COUNT (&set);
-  return sysconf (_SC_NPROCESSORS_ONLN) > 0 ? sysconf (_SC_NPROCESSORS_ONLN) : 1;
+  nr = sysconf (_SC_NPROCESSORS_ONLN);
+  return nr > 0 ? nr : 1;
 }
 
 static void

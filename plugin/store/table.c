@@ -2,8 +2,8 @@
 /* The table; see table.h.
  *
  * A page of slots is shared by 512 blocks and so by many block locks: a writer
- * counts itself in before it publishes a slot that is not empty, and out when it
- * published an empty one.
+ * counts itself in before it publishes a slot that is not empty, and out when
+ * it published an empty one.
  */
 #include <config.h>
 

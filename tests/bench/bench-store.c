@@ -124,7 +124,8 @@ store_overwrite (unsigned thread, size_t first, size_t end)
   uint64_t random = first;
 
   for (size_t i = first; i < end; i++) {
-    const char *data = corpus_block (&corpus, next_random (&random) % nr_blocks);
+    const char *data =
+      corpus_block (&corpus, next_random (&random) % nr_blocks);
     const uint64_t block = next_random (&random) % nr_blocks;
 
     if (device_write (device, data, block_bytes, block * block_bytes) == -1)

@@ -144,8 +144,8 @@ random_fill (struct random *random, void *data, size_t bytes)
 
 /* How long, and from where. */
 
-/* TEST_SEED; else 1, so that make check does the same each time; in a soak, with
- * TEST_SECONDS, a new one each time.  Printed once.  Thread-safe. */
+/* TEST_SEED; else 1, so that make check does the same each time; in a soak,
+ * with TEST_SECONDS, a new one each time.  Printed once.  Thread-safe. */
 static inline uint64_t
 test_seed (void)
 {

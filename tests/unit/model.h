@@ -23,8 +23,9 @@ struct device *model_device (unsigned algorithm, uint32_t block_bytes,
 void model_attach_backing (struct device *device);
 
 /* Do one of the things that happen to a live device beside requests: another
- * algorithm, idle marks, recompression, writeback, another size.  It may fail for
- * lack of memory or since the backing file fails, and changes no content. */
+ * algorithm, idle marks, recompression, writeback, another size.  It may fail
+ * for lack of memory or since the backing file fails, and changes no
+ * content. */
 void model_steer (struct random *random, struct device *device);
 
 #endif

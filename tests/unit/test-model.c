@@ -4,8 +4,8 @@
  * failures injected, and a full recount after each step.  Attacks invariants 1
  * to 7 of table.h.
  *
- * A step that fails must be a prefix: blocks before the failed one are new, that
- * one and those behind it are old.
+ * A step that fails must be a prefix: blocks before the failed one are new,
+ * that one and those behind it are old.
  */
 #include <config.h>
 
@@ -43,7 +43,8 @@ pick_range (struct model *model)
   struct range range;
 
   if (random_below (random, 2)) {       /* whole blocks */
-    range.offset = random_below (random, model->device->nr_blocks) * block_bytes;
+    range.offset =
+      random_below (random, model->device->nr_blocks) * block_bytes;
     range.bytes = (1 + random_below (random, 8)) * block_bytes;
   }
   else {

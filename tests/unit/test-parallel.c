@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Several threads on one small device: writers with overlapping parts of the
- * same blocks, readers, a trimmer, a compaction, changes of the live device.  Meant for the thread
- * sanitizer, and worth running without it.  Attacks invariants 6 to 9 of
- * table.h.
+ * same blocks, readers, a trimmer, a compaction, changes of the live device.
+ * Meant for the thread sanitizer, and worth running without it.  Attacks
+ * invariants 6 to 9 of table.h.
  *
  * Each byte has one writer, the thread whose number it has modulo the number of
  * writers, and each writer keeps what it wrote last: at the end every byte must
  * be the one its writer wrote, whoever wrote next to it.  Beside that region
- * lies one where whole blocks are written, trimmed and read by everybody: a read
- * there must see one writer's block, whole, or zeroes.
+ * lies one where whole blocks are written, trimmed and read by everybody: a
+ * read there must see one writer's block, whole, or zeroes.
  */
 #include <config.h>
 

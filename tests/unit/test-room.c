@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* on_full=writeback: a device of little memory and a large backing file takes
- * all that is written, from several threads at a time; without a file, or with a
- * full one, a write gets ENOSPC as ever.
+ * all that is written, from several threads at a time; without a file, or with
+ * a full one, a write gets ENOSPC as ever.
  */
 #include <config.h>
 

@@ -21,7 +21,8 @@ static void
 check_held (unsigned nr_pages)
 {
   check (budget.used_bytes == nr_pages * SPARSE_PAGE_COST);
-  check (sparse_held_bytes (&sparse, 0, NR_PAGES) == nr_pages * SPARSE_PAGE_COST);
+  check (sparse_held_bytes (&sparse, 0, NR_PAGES) ==
+         nr_pages * SPARSE_PAGE_COST);
 }
 
 static void
