@@ -61,11 +61,12 @@ pace_step (const struct device *device)
   uint64_t worked_ns;
 
   if (!keeps_pace)
-    return true;
+    return !atomic_load (&device->stopping);
   worked_ns = now_ns () - turn_began_ns;
   if (worked_ns >= TURN_NS) {
     rest (worked_ns);
     turn_began_ns = now_ns ();
   }
-  return atomic_load (&device->nr_waiting) == 0;
+  return atomic_load (&device->nr_waiting) == 0 &&
+    !atomic_load (&device->stopping);
 }

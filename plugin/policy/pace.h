@@ -24,8 +24,9 @@ void pace_suspend (bool suspended);
 /* Does this thread keep one? */
 bool pace_is_kept (void);
 
-/* Called between two steps, with no lock held but the state lock.  True: go on;
- * false: somebody waits for the state lock, end this pass. */
+/* Called between two steps of any pass, with no lock held but the state lock.
+ * True: go on; false: end this pass, since the server ends, or since this thread
+ * keeps a pace and somebody waits for the state lock. */
 bool pace_step (const struct device *device);
 
 #endif

@@ -56,7 +56,7 @@ struct postproc *postproc_begin (struct device *device,
                                  postproc_wants *wants, const void *opaque);
 
 /* The next chosen block, the largest objects first; false: there is none, or
- * this thread is the worker and has to give way (pace.h).  Thread-safe. */
+ * the pass has to end (pace.h).  Thread-safe. */
 bool postproc_next (struct postproc *postproc, uint64_t *block);
 
 /* This one is not chosen any more. */

@@ -346,26 +346,18 @@ worker_start (struct worker *worker)
   return -1;
 }
 
-/* Passes give way to whoever waits for the device: so wait for it. */
-static void
-interrupt (struct worker *worker, int waiting)
-{
-  for (size_t i = 0; i < worker->nr_charges; i++)
-    atomic_fetch_add (&worker->charges[i].device->nr_waiting, waiting);
-}
-
 void
 worker_stop (struct worker *worker)
 {
+  for (size_t i = 0; i < worker->nr_charges; i++)
+    atomic_store (&worker->charges[i].device->stopping, true);
   if (!worker->started)
     return;
   pthread_mutex_lock (&worker->lock);
   worker->stopping = true;
   pthread_cond_signal (&worker->wake);
   pthread_mutex_unlock (&worker->lock);
-  interrupt (worker, 1);
   pthread_join (worker->thread, NULL);
-  interrupt (worker, -1);
   worker->started = false;
 }
 

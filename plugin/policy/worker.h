@@ -25,8 +25,8 @@ int worker_add (struct worker *worker, struct device *device,
 /* After the fork.  -1: a message was given. */
 int worker_start (struct worker *worker);
 
-/* A pass under way ends after its present step.  May be called without
- * start. */
+/* The server ends: passes on its devices, by whomever, end after their present
+ * step.  May be called without start, and twice. */
 void worker_stop (struct worker *worker);
 void worker_destroy (struct worker *worker);
 

@@ -35,6 +35,7 @@ struct pass {
   struct postproc_result *result;
   uint64_t pages_left;          /* of this pass */
   int errnum;                   /* why it stops, or what failed last; 0: none */
+  unsigned nr_failed;           /* extents that could not be written */
   bool stopped;
 };
 
@@ -61,6 +62,14 @@ note_error (struct pass *pass, int errnum, bool stop)
   pthread_mutex_lock (&pass->lock);
   pass->errnum = errnum;
   pass->stopped |= stop;
+  pthread_mutex_unlock (&pass->lock);
+}
+
+static void
+note_failure (struct pass *pass)
+{
+  pthread_mutex_lock (&pass->lock);
+  pass->nr_failed++;
   pthread_mutex_unlock (&pass->lock);
 }
 
@@ -206,9 +215,8 @@ write_extent (struct writer *writer)
     move_members (writer);
     return nr_pages;
   }
-  report_error ("%s: cannot write to %s: %m; the blocks stay in memory",
-                device->name, backing_path (device->backing));
   note_error (writer->pass, errno, errno == ENOSPC);
+  note_failure (writer->pass);
   let_members_go (writer);
   return 0;
 }
@@ -371,6 +379,21 @@ nr_writers (const struct device *device)
   return batch < NR_WRITERS_MAX ? batch : NR_WRITERS_MAX;
 }
 
+/* One message, from the thread that somebody waits for. */
+static int
+conclude (const struct pass *pass)
+{
+  if (pass->errnum == 0)
+    return 0;
+  errno = pass->errnum;
+  if (pass->nr_failed > 0)
+    report_error ("%s: cannot write to %s: %m; the blocks of %u extents stay "
+                  "in memory", pass->device->name,
+                  backing_path (pass->device->backing), pass->nr_failed);
+  errno = pass->errnum;
+  return -1;
+}
+
 static int
 run (struct device *device, const struct postproc_filter *filter,
      uint64_t max_pages, struct postproc_result *result)
@@ -389,11 +412,7 @@ run (struct device *device, const struct postproc_filter *filter,
   pthread_mutex_destroy (&pass.lock);
   pthread_mutex_destroy (&pass.fill_lock);
   postproc_end (pass.postproc);
-  if (r == 0 && pass.errnum != 0) {
-    errno = pass.errnum;
-    r = -1;
-  }
-  return r;
+  return r == 0 ? conclude (&pass) : -1;
 }
 
 static int

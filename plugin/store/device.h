@@ -85,6 +85,7 @@ struct device {
   pthread_mutex_t room_lock;
   pthread_mutex_t state_lock;
   _Atomic unsigned nr_waiting;  /* for the state lock */
+  _Atomic bool stopping;        /* the server ends: so does each pass */
   pthread_mutex_t open_lock;
   unsigned nr_open;             /* connections; guarded by open_lock */
   _Atomic uint64_t pages_compacted;
