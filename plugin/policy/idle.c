@@ -16,7 +16,7 @@ typedef age_t changed_age (slot_t slot, age_t age, uint64_t now_s,
 static bool
 may_be_idle (slot_t slot)
 {
-  return slot_owns_object (slot);
+  return slot_owns_object (slot) && slot_kind (slot) != SLOT_WIDE;
 }
 
 static age_t

@@ -47,6 +47,7 @@ load (struct recompress *recompress, uint64_t block)
   device_lock_block (device, block);
   recompress->slot = table_peek (&device->table, block);
   if (slot_has_flag (recompress->slot, SLOT_CHOSEN)) {
+    block_clear_idle (device, block);
     loaded = block_load_slot (device, block, recompress->slot,
                               recompress->data) == 0;
     if (!loaded)

@@ -503,6 +503,14 @@ block_load_slot (struct device *device, uint64_t block, slot_t slot,
 }
 
 void
+block_clear_idle (struct device *device, uint64_t block)
+{
+  const age_t age = *table_age (&device->table, block);
+
+  table_touch (&device->table, block, age & ~AGE_IDLE);
+}
+
+void
 block_flag (struct device *device, uint64_t block, enum slot_flag flag, bool on)
 {
   const slot_t slot = table_peek (&device->table, block);
@@ -532,6 +540,7 @@ block_back (struct device *device, uint64_t block, uint64_t place)
 
   backing_hold (device->backing, place, slot_size_bytes (slot));
   publish_untouched (device, block, slot_moved (slot, SLOT_BACKED, place));
+  block_clear_idle (device, block);
 }
 
 void

@@ -60,7 +60,11 @@ int block_load_from_slot (slot_t slot, uint32_t from_byte, uint32_t bytes,
 void block_move (struct device *device, uint64_t block, uint64_t place,
                  int anywhere, int *moved);
 
-/* For policy/, which is no user of a block: these leave its age alone. */
+/* For policy/, which is no user of a block: these leave its age alone, but
+ * whatever was done to an idle block, it is not done again for that mark. */
+
+/* Take the idle mark away. */
+void block_clear_idle (struct device *device, uint64_t block);
 
 /* The content of a slot as it is now, whole; data has block_bytes bytes.  -1:
  * EIO, a message was given. */
