@@ -13,8 +13,13 @@
 #define TURN_NS 1000000
 #define REST_TURNS 3
 
+/* What took longer was a wait, for the next round or a lock, and no work; and
+ * whoever waits for the device waits for a rest. */
+#define WORK_NS_MAX (20 * TURN_NS)
+
 static _Thread_local bool keeps_pace;
 static _Thread_local uint64_t turn_began_ns;
+static _Thread_local bool gave_way;
 
 static uint64_t
 now_ns (void)
@@ -44,10 +49,20 @@ pace_is_kept (void)
   return keeps_pace;
 }
 
+bool
+pace_gave_way (void)
+{
+  const bool was = gave_way;
+
+  gave_way = false;
+  return was;
+}
+
 static void
 rest (uint64_t worked_ns)
 {
-  const uint64_t ns = worked_ns * REST_TURNS;
+  const uint64_t ns = REST_TURNS *
+    (worked_ns < WORK_NS_MAX ? worked_ns : WORK_NS_MAX);
   const struct timespec time = {
     .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000,
   };
@@ -59,6 +74,7 @@ bool
 pace_step (const struct device *device)
 {
   uint64_t worked_ns;
+  bool waits;
 
   if (!keeps_pace)
     return !atomic_load (&device->stopping);
@@ -67,6 +83,7 @@ pace_step (const struct device *device)
     rest (worked_ns);
     turn_began_ns = now_ns ();
   }
-  return atomic_load (&device->nr_waiting) == 0 &&
-    !atomic_load (&device->stopping);
+  waits = atomic_load (&device->nr_waiting) > 0;
+  gave_way |= waits;
+  return !waits && !atomic_load (&device->stopping);
 }

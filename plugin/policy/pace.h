@@ -24,6 +24,10 @@ void pace_suspend (bool suspended);
 /* Does this thread keep one? */
 bool pace_is_kept (void);
 
+/* Did a pass of this thread end early since somebody waited?  Asked for the
+ * time since it was asked last. */
+bool pace_gave_way (void);
+
 /* Called between two steps of any pass, with no lock held but the state lock.
  * True: go on; false: end this pass, since the server ends, or since this thread
  * keeps a pace and somebody waits for the state lock. */

@@ -38,7 +38,7 @@ struct charge {
   struct policy *policy;
   uint64_t next_sweep_s, next_idle_s, next_recompress_s, next_writeback_s;
   uint64_t waste_left_bytes;    /* after the last compaction */
-  uint64_t rate_bytes_left;     /* what writeback_rate allows by now */
+  double rate_bytes_left;       /* what writeback_rate allows by now */
   uint64_t rate_counted_s;
 };
 
@@ -64,11 +64,20 @@ is_due (uint64_t *next_s, uint64_t now_s, uint32_t age_s)
   return true;
 }
 
+/* A pass that gave way goes on in the next round. */
+static void
+go_on_soon (uint64_t *next_s)
+{
+  if (pace_gave_way ())
+    *next_s = 0;
+}
+
 static void
 sweep (struct charge *charge, uint64_t now_s)
 {
   if (is_due (&charge->next_sweep_s, now_s, AGE_SWEEP_S))
     idle_sweep (charge->device);
+  go_on_soon (&charge->next_sweep_s);
 }
 
 static void
@@ -78,6 +87,7 @@ mark_idle (struct charge *charge, uint64_t now_s)
 
   if (is_due (&charge->next_idle_s, now_s, age_s))
     idle_mark_too (charge->device, age_s);
+  go_on_soon (&charge->next_idle_s);
 }
 
 /* The densest algorithm that there is: a block is recompressed once. */
@@ -102,8 +112,10 @@ recompress (struct charge *charge, uint64_t now_s)
   };
   struct postproc_result result;
 
+  pace_gave_way ();
   if (params.priority > 0 && is_due (&charge->next_recompress_s, now_s, age_s))
     recompress_device (charge->device, &params, &result);
+  go_on_soon (&charge->next_recompress_s);
 }
 
 /* Writeback. */
@@ -122,12 +134,13 @@ rate_pages (struct charge *charge, uint64_t now_s)
 {
   const uint64_t rate_bytes = charge->policy->writeback_rate_bytes;
   const uint32_t period_s = charge->policy->writeback_rate_period_s;
+  const bool first = charge->rate_counted_s == 0;
   const uint64_t elapsed_s = now_s - charge->rate_counted_s;
 
   charge->rate_counted_s = now_s;
   if (rate_bytes == 0 || period_s == 0)
     return UINT64_MAX;
-  if (elapsed_s >= period_s)
+  if (first || elapsed_s >= period_s)
     charge->rate_bytes_left = rate_bytes;
   else
     charge->rate_bytes_left += (double) rate_bytes * elapsed_s / period_s;
@@ -149,12 +162,13 @@ static void
 write_back (struct charge *charge, const struct postproc_filter *filter,
             uint64_t now_s)
 {
+  const uint64_t max_pages = rate_pages (charge, now_s);
   struct backing_stats before, after;
   struct postproc_result result;
 
-  if (!get_backing (charge->device, &before))
+  if (max_pages == 0 || !get_backing (charge->device, &before))
     return;
-  writeback_some (charge->device, filter, rate_pages (charge, now_s), &result);
+  writeback_some (charge->device, filter, max_pages, &result);
   if (get_backing (charge->device, &after))
     pay_rate (charge, after.writes - before.writes);
 }
@@ -165,8 +179,10 @@ write_back_old (struct charge *charge, uint64_t now_s)
   const uint32_t age_s = charge->policy->writeback_age_s;
   const struct postproc_filter filter = { .idle_age_s = age_s };
 
+  pace_gave_way ();
   if (is_due (&charge->next_writeback_s, now_s, age_s))
     write_back (charge, &filter, now_s);
+  go_on_soon (&charge->next_writeback_s);
 }
 
 static void
@@ -220,7 +236,10 @@ compact (struct charge *charge, uint64_t now_s)
   if (waste < WASTE_MIN_BYTES || waste < held_bytes / WASTE_SHARE ||
       waste < charge->waste_left_bytes + held_bytes / WASTE_MORE_SHARE)
     return;
+  pace_gave_way ();
   compact_device (charge->device);
+  if (pace_gave_way ())         /* what is left is not what has to stay */
+    return;
   charge->waste_left_bytes = waste_bytes (charge->device, &held_bytes);
 }
 

@@ -92,23 +92,32 @@ entry_of (uint32_t tag, uint64_t block)
   return (uint64_t) tag << 32 | (uint32_t) block;
 }
 
-/* Which one to write over: an empty one, or any. */
+/* Which one to write over: the same one, the first empty one, or any. */
 static unsigned
-victim (_Atomic uint64_t *bucket, uint64_t block)
+victim (_Atomic uint64_t *bucket, uint64_t entry)
 {
-  for (unsigned i = 0; i < BUCKET_ENTRIES; i++)
-    if (atomic_load_explicit (&bucket[i], memory_order_relaxed) == 0)
+  unsigned found = entry % BUCKET_ENTRIES;
+
+  for (unsigned i = BUCKET_ENTRIES; i-- > 0; ) {
+    const uint64_t here =
+      atomic_load_explicit (&bucket[i], memory_order_relaxed);
+
+    if (here == entry)
       return i;
-  return block % BUCKET_ENTRIES;
+    if (here == 0)
+      found = i;
+  }
+  return found;
 }
 
 void
 dedup_note (struct dedup *dedup, uint32_t tag, uint64_t block)
 {
   _Atomic uint64_t *bucket = bucket_of (dedup, tag);
+  const uint64_t entry = entry_of (tag, block);
 
-  atomic_store_explicit (&bucket[victim (bucket, block)],
-                         entry_of (tag, block), memory_order_relaxed);
+  atomic_store_explicit (&bucket[victim (bucket, entry)], entry,
+                         memory_order_relaxed);
 }
 
 void

@@ -182,8 +182,12 @@ clear_behind (struct device *device, uint64_t size_bytes)
 
 /* Under quiescence. */
 static int
-resize (struct device *device, uint64_t size_bytes, uint64_t nr_blocks)
+resize (struct device *device, uint64_t size_bytes)
 {
+  uint64_t nr_blocks;
+
+  if (device_count_blocks (device, size_bytes, &nr_blocks) == -1)
+    return -1;
   if (!is_empty_from (device, nr_blocks)) {
     report_error ("%s: there are blocks stored behind %" PRIu64 " bytes, "
                   "trim them first", device->name, size_bytes);
@@ -204,14 +208,11 @@ resize (struct device *device, uint64_t size_bytes, uint64_t nr_blocks)
 int
 live_set_size (struct device *device, uint64_t size_bytes)
 {
-  uint64_t nr_blocks;
   int r, saved_errno;
 
-  if (device_count_blocks (device, size_bytes, &nr_blocks) == -1)
-    return -1;
   device_lock (device);
   device_quiesce_begin (device);
-  r = resize (device, size_bytes, nr_blocks);
+  r = resize (device, size_bytes);
   saved_errno = errno;
   device_quiesce_end (device);
   device_unlock (device);
@@ -448,6 +449,7 @@ reset (struct device *device, struct codec *primary)
 {
   clear_blocks (device);
   dedup_destroy (&device->dedup, &device->budget);
+  device->table.first_share = UINT64_MAX;
   clear_counters (device);
   for (unsigned priority = 0; priority < NR_PRIORITIES; priority++)
     device->codecs.ids[priority] = CODEC_NONE;

@@ -75,6 +75,18 @@ claim (struct shares *shares, uint32_t number)
   return 0;
 }
 
+/* Numbers that do not fit into the list are found again by the search. */
+static void
+note_freed (struct shares *shares, uint32_t number)
+{
+  pthread_mutex_lock (&shares->lock);
+  if (shares->nr_freed < NR_FREED_SHARES)
+    shares->freed[shares->nr_freed++] = number;
+  else if (number < shares->next)
+    shares->next = number;
+  pthread_mutex_unlock (&shares->lock);
+}
+
 int
 share_take (struct shares *shares, uint64_t *share)
 {
@@ -86,20 +98,10 @@ share_take (struct shares *shares, uint64_t *share)
   }
   if (r == 1)
     return 0;
+  if (r == -1)
+    note_freed (shares, *share - SHARE_BASE);
   errno = r == 0 ? ENOSPC : errno;
   return -1;
-}
-
-/* Numbers that do not fit into the list are found again by the search. */
-static void
-note_freed (struct shares *shares, uint32_t number)
-{
-  pthread_mutex_lock (&shares->lock);
-  if (shares->nr_freed < NR_FREED_SHARES)
-    shares->freed[shares->nr_freed++] = number;
-  else if (number < shares->next)
-    shares->next = number;
-  pthread_mutex_unlock (&shares->lock);
 }
 
 void

@@ -174,6 +174,21 @@ memory_is_held_for_as_long_as_a_page_has_a_share (void)
 }
 
 static void
+a_number_without_memory_is_not_lost (void)
+{
+  uint64_t share;
+
+  start ();
+  zram_debug_fail_commit (0);
+  for (unsigned i = 0; i < 5000; i++)
+    check (share_take (&shares, &share) == -1 && errno == ENOMEM);
+  zram_debug_fail_commit (-1);
+  check (shares_end (&shares) <= SHARE_BASE + 1);
+  take_many (3);
+  stop ();
+}
+
+static void
 without_memory_nothing_is_taken (void)
 {
   uint64_t share;
@@ -238,6 +253,7 @@ main (void)
   test (behind_the_last_number_comes_the_first);
   test (memory_is_held_for_as_long_as_a_page_has_a_share);
   test (without_memory_nothing_is_taken);
+  test (a_number_without_memory_is_not_lost);
   test (threads_never_have_the_same_number);
   return 0;
 }
