@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include "../store/device.h"
+#include "../store/live.h"
 #include "../store/pages.h"
 #include "compact.h"
 #include "room.h"
@@ -79,12 +80,26 @@ make (struct device *device, uint64_t bytes)
     .idle_age_s = coldest_age (device, bytes),
   };
   struct postproc_result result;
+  const int r = writeback_some (device, &filter, pages_for_bytes (bytes),
+                                &result);
 
   /* Whatever stopped it, what was moved counts. */
-  writeback_some (device, &filter, pages_for_bytes (bytes), &result);
   if (result.nr_done > 0)
     compact_device (device);
+  else if (r == -1)
+    device->room_failed_s = age_now_s ();
   return result.nr_done > 0;
+}
+
+/* A full file is not asked again in the same second: each time costs a scan. */
+static bool
+may_help (struct device *device)
+{
+  struct backing_stats stats;
+  char path[1];
+
+  return live_get_backing (device, path, sizeof path, &stats) &&
+    device->room_failed_s != age_now_s ();
 }
 
 /* Who waited for the lock finds the room that another one made. */
@@ -94,7 +109,8 @@ room_make (struct device *device, uint64_t bytes)
   bool made;
 
   pthread_mutex_lock (&device->room_lock);
-  made = !room_is_short (device, bytes / 2) || make (device, bytes);
+  made = !room_is_short (device, bytes / 2) ||
+    (may_help (device) && make (device, bytes));
   pthread_mutex_unlock (&device->room_lock);
   return made;
 }

@@ -83,6 +83,7 @@ struct device {
   struct block_lock block_locks[NR_LOCKS];
 
   pthread_mutex_t room_lock;
+  uint64_t room_failed_s;       /* when none could be made; guarded by it */
   pthread_mutex_t state_lock;
   _Atomic unsigned nr_waiting;  /* for the state lock */
   _Atomic bool stopping;        /* the server ends: so does each pass */

@@ -120,8 +120,11 @@ a_device_without_a_file_is_full_at_its_limit (void)
   uint64_t nr;
 
   make_device (0);
+  captured_reports[0] = '\0';
   nr = write_until_full ();
   check (nr > 1000 && nr < 3000);
+  check (strstr (captured_reports, "memory limit") != NULL);
+  check (strstr (captured_reports, "backing") == NULL);
   check_blocks (nr);
   destroy_device ();
 }
@@ -154,7 +157,7 @@ with_error_no_block_is_moved (void)
 int
 main (void)
 {
-  ignore_reports ();
+  capture_reports ();
   test (writers_get_room_for_four_times_the_memory);
   test (a_device_without_a_file_is_full_at_its_limit);
   test (a_full_file_and_full_memory_are_the_end);
