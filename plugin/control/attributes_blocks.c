@@ -117,7 +117,7 @@ print_state (struct device *device, uint64_t block, char line[LINE_BYTES + 1])
   const slot_t slot = block_object_slot (device, block);
   const enum slot_kind kind = slot_kind (slot);
   const age_t age = slot == 0 ? age_stamp (age_now_s ()) :
-    *table_age (&device->table, block);
+    *table_age (&device->table, block_object_owner (device, block));
   const uint64_t used_s = boot_seconds (age_seconds (age, age_now_s ()));
 
   snprintf (line, LINE_BYTES + 1, "%12" PRIu64 " %12" PRIu64

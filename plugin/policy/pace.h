@@ -29,8 +29,8 @@ bool pace_is_kept (void);
 bool pace_gave_way (void);
 
 /* Called between two steps of any pass, with no lock held but the state lock.
- * True: go on; false: end this pass, since the server ends, or since this thread
- * keeps a pace and somebody waits for the state lock. */
+ * True: go on; false: end this pass, since the server ends, or since this
+ * thread keeps a pace and somebody waits for the state lock. */
 bool pace_step (const struct device *device);
 
 #endif

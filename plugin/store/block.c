@@ -565,11 +565,16 @@ block_clear_share (struct device *device, uint64_t share)
   publish_untouched (device, share, 0);
 }
 
-slot_t
-block_object_slot (struct device *device, uint64_t block)
+uint64_t
+block_object_owner (struct device *device, uint64_t block)
 {
   const slot_t slot = table_peek (&device->table, block);
 
-  return slot_kind (slot) == SLOT_SHARED ?
-    table_peek (&device->table, slot_share (slot)) : slot;
+  return slot_kind (slot) == SLOT_SHARED ? slot_share (slot) : block;
+}
+
+slot_t
+block_object_slot (struct device *device, uint64_t block)
+{
+  return table_peek (&device->table, block_object_owner (device, block));
 }

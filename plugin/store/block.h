@@ -75,8 +75,9 @@ int block_load_slot (struct device *device, uint64_t block, slot_t slot,
 void block_flag (struct device *device, uint64_t block, enum slot_flag flag,
                  bool on);
 
-/* The slot that says where the block's object is: its own, or that of its
- * share, late as any slot that is read without its lock. */
+/* Whose object holds the block's content, the block or its share; and the slot
+ * that says where it is, late as any that is read without its lock. */
+uint64_t block_object_owner (struct device *device, uint64_t block);
 slot_t block_object_slot (struct device *device, uint64_t block);
 
 /* Replace the object by another one with the same content: PACKED by this

@@ -307,6 +307,8 @@ use_dedup_counts_what_it_saves (void)
   check (column ("mm_stat", 9) == 9 * BLOCK_BYTES);
   check (column ("mm_stat", 0) == (3 * NR_EACH + 10) * BLOCK_BYTES);
   check (nr_blocks_with (2, 'h') == NR_EACH + 10);
+  check (store ("idle", "all") == 0);
+  check (nr_blocks_with (3, 'i') == 2 * NR_EACH + 10);
   check (store ("reset", "1") == 0);
   check_str_equal (show ("use_dedup"), "0\n");
 }

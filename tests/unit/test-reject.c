@@ -55,7 +55,8 @@ check_refused (const void *data, uint64_t bytes, uint64_t offset)
 static void
 check_content (uint64_t block, const uint8_t *wanted)
 {
-  check (device_read (device, read_back, BLOCK_BYTES, block * BLOCK_BYTES) == 0);
+  check (device_read (device, read_back, BLOCK_BYTES,
+                      block * BLOCK_BYTES) == 0);
   check (memcmp (read_back, wanted, BLOCK_BYTES) == 0);
 }
 
