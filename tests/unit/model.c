@@ -170,8 +170,15 @@ model_attach_backing (struct device *device)
   check (fd != -1);
   close (fd);
   if (live_attach_backing (device, &params) == -1)
-    check (errno == ENOSPC || errno == EBUSY);
+    check (errno == ENOSPC || errno == EBUSY || errno == ENOTSUP);
   unlink (path);
+}
+
+void
+model_start_dedup (struct device *device)
+{
+  if (live_set_dedup (device, true) == -1)
+    check (errno == ENOTSUP);
 }
 
 static void
@@ -214,7 +221,7 @@ static void
 steer_dedup (struct random *random, struct device *device)
 {
   if (live_set_dedup (device, random_below (random, 4) != 0) == -1)
-    check (errno == ENOSPC);
+    check (errno == ENOSPC || errno == ENOTSUP);
   live_fit_dedup (device);
 }
 

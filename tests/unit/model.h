@@ -19,8 +19,10 @@ void model_fill (struct random *random, uint8_t *data, size_t bytes);
 struct device *model_device (unsigned algorithm, uint32_t block_bytes,
                              uint64_t size_bytes);
 
-/* Give the device a small backing file of its own. */
+/* Give the device a small backing file of its own, and let blocks share objects,
+ * where that is compiled in. */
 void model_attach_backing (struct device *device);
+void model_start_dedup (struct device *device);
 
 /* Do one of the things that happen to a live device beside requests: another
  * algorithm, idle marks, recompression, writeback, another size.  It may fail

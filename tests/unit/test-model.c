@@ -274,7 +274,7 @@ run (uint64_t seed, unsigned algorithm, uint32_t block_bytes)
   model.device = model_device (algorithm, block_bytes, model.size_bytes);
   model_attach_backing (model.device);
   if (random_below (&model.random, 2))
-    check (live_set_dedup (model.device, true) == 0);
+    model_start_dedup (model.device);
   model.bytes = calloc (1, model.size_bytes);
   model.before = calloc (1, model.size_bytes);
   model.buffer = malloc (model.size_bytes);

@@ -19,7 +19,6 @@
 #include <string.h>
 
 #include "compact.h"
-#include "live.h"
 #include "model.h"
 #include "recount.h"
 
@@ -174,7 +173,7 @@ run (unsigned algorithm, uint32_t bytes)
   device = model_device (algorithm, block_bytes,
                          shared_bytes + (uint64_t) TORN_BLOCKS * block_bytes);
   model_attach_backing (device);
-  check (live_set_dedup (device, true) == 0);
+  model_start_dedup (device);
   atomic_store (&stopping, false);
   for (uintptr_t i = 0; i < NR_WRITERS; i++) {
     written[i] = calloc (1, shared_bytes);

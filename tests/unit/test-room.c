@@ -157,6 +157,8 @@ with_error_no_block_is_moved (void)
 int
 main (void)
 {
+  if (!has_backing_files ())
+    skip_test ("backing files are not compiled in (xxhash)");
   capture_reports ();
   test (writers_get_room_for_four_times_the_memory);
   test (a_device_without_a_file_is_full_at_its_limit);
