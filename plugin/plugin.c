@@ -58,6 +58,15 @@ zram_dump_plugin (void)
 #ifdef HAVE_LIBDEFLATE
   printf ("zram_libdeflate=%s\n", LIBDEFLATE_VERSION_STRING);
 #endif
+#ifdef HAVE_XXHASH
+  printf ("zram_features=backing_dev use_dedup");
+#ifdef HAVE_LIBCRYPTO
+  printf (" backing_key");
+#endif
+  printf ("\n");
+#else
+  printf ("zram_features=\n");
+#endif
   printf ("zram_block_size_min=%u\nzram_block_size_max=%u\n", BLOCK_BYTES_MIN,
           BLOCK_BYTES_MAX);
 }

@@ -48,6 +48,20 @@ for algorithm in zstd lz4 lz4hc lzo deflate; do
     esac
 done
 
+check "the server takes the features that are listed, and no other"
+for feature in backing_dev use_dedup; do
+    case $feature in
+        backing_dev) set -- backing_dev="$dir/backing" backing_size=1M ;;
+        use_dedup) set -- use_dedup=1 ;;
+    esac
+    case " $(value zram_features) " in
+        *" $feature "*) quietly "$NBDKIT" -U - zram 1M "$@" --run true ;;
+        *) ! "$NBDKIT" -U - zram 1M "$@" --run true 2> "$dir/said" ||
+               fail "it takes $feature"
+           grep -q "not compiled in" "$dir/said" || fail "$(cat "$dir/said")" ;;
+    esac
+done
+
 check "the block sizes"
 for bytes in "$(value zram_block_size_min)" "$(value zram_block_size_max)"; do
     quietly "$NBDKIT" -U - zram 1M block_size="$bytes" --run true
