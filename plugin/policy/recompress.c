@@ -217,13 +217,11 @@ recompress_device (struct device *device,
                    const struct recompress_params *params,
                    struct postproc_result *result)
 {
-  int r, saved_errno;
+  int r;
 
   *result = (struct postproc_result) { .nr_tried = 0 };
   device_lock (device);
   r = recompress_locked (device, params, result);
-  saved_errno = errno;
   device_unlock (device);
-  errno = saved_errno;
   return r;
 }

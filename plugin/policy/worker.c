@@ -112,7 +112,6 @@ recompress (struct charge *charge, uint64_t now_s)
   };
   struct postproc_result result;
 
-  pace_gave_way ();
   if (params.priority > 0 && is_due (&charge->next_recompress_s, now_s, age_s))
     recompress_device (charge->device, &params, &result);
   go_on_soon (&charge->next_recompress_s);
@@ -179,7 +178,6 @@ write_back_old (struct charge *charge, uint64_t now_s)
   const uint32_t age_s = charge->policy->writeback_age_s;
   const struct postproc_filter filter = { .idle_age_s = age_s };
 
-  pace_gave_way ();
   if (is_due (&charge->next_writeback_s, now_s, age_s))
     write_back (charge, &filter, now_s);
   go_on_soon (&charge->next_writeback_s);
@@ -236,7 +234,6 @@ compact (struct charge *charge, uint64_t now_s)
   if (waste < WASTE_MIN_BYTES || waste < held_bytes / WASTE_SHARE ||
       waste < charge->waste_left_bytes + held_bytes / WASTE_MORE_SHARE)
     return;
-  pace_gave_way ();
   compact_device (charge->device);
   if (pace_gave_way ())         /* what is left is not what has to stay */
     return;
@@ -260,8 +257,10 @@ work (struct charge *charge)
   };
   const uint64_t now_s = age_now_s ();
 
-  for (size_t i = 0; i < sizeof duties / sizeof *duties; i++)
+  for (size_t i = 0; i < sizeof duties / sizeof *duties; i++) {
+    pace_gave_way ();           /* what an earlier duty did says nothing */
     duties[i] (charge, now_s);
+  }
 }
 
 /* False: stop. */

@@ -56,20 +56,24 @@ struct writer {
   _Alignas (4096) uint8_t pages[EXTENT_PAGES * PAGE_BYTES];
 };
 
+/* There are no more pages to be had. */
 static void
-note_error (struct pass *pass, int errnum, bool stop)
+note_end (struct pass *pass, int errnum)
 {
   pthread_mutex_lock (&pass->lock);
   pass->errnum = errnum;
-  pass->stopped |= stop;
+  pass->stopped = true;
   pthread_mutex_unlock (&pass->lock);
 }
 
+/* Errors of one extent do not stop the others, a full file does. */
 static void
-note_failure (struct pass *pass)
+note_failure (struct pass *pass, int errnum)
 {
   pthread_mutex_lock (&pass->lock);
+  pass->errnum = errnum;
   pass->nr_failed++;
+  pass->stopped |= errnum == ENOSPC;
   pthread_mutex_unlock (&pass->lock);
 }
 
@@ -146,11 +150,9 @@ backed_object (const struct writer *writer, const struct member *member)
 }
 
 /* What the buffer held before does not get into the file. */
-static unsigned
+static void
 seal (struct writer *writer)
 {
-  const unsigned nr_pages = pages_for_bytes (writer->used_bytes);
-
   for (unsigned i = 0; i < writer->nr_members; i++) {
     const struct member *member = &writer->members[i];
     const struct backed_object object = backed_object (writer, member);
@@ -159,8 +161,7 @@ seal (struct writer *writer)
                   writer->pages + member->offset);
   }
   memset (writer->pages + writer->used_bytes, 0,
-          nr_pages * PAGE_BYTES - writer->used_bytes);
-  return nr_pages;
+          writer->extent.nr_pages * PAGE_BYTES - writer->used_bytes);
 }
 
 /* Move the block over if nobody touched it. */
@@ -203,22 +204,19 @@ let_members_go (struct writer *writer)
     postproc_let_go (writer->pass->device, writer->members[i].block);
 }
 
-/* Errors of one extent do not stop the others, a full file does. */
-static unsigned
+/* False: the members stay in memory. */
+static bool
 write_extent (struct writer *writer)
 {
-  struct device *device = writer->pass->device;
-  const unsigned nr_pages = seal (writer);
-
-  if (backing_write (device->backing, &writer->extent, nr_pages,
-                     writer->pages) == 0) {
+  seal (writer);
+  if (backing_write (writer->pass->device->backing, &writer->extent,
+                     writer->extent.nr_pages, writer->pages) == 0) {
     move_members (writer);
-    return nr_pages;
+    return true;
   }
-  note_error (writer->pass, errno, errno == ENOSPC);
-  note_failure (writer->pass);
+  note_failure (writer->pass, errno);
   let_members_go (writer);
-  return 0;
+  return false;
 }
 
 /* What the object of the next block needs in one run. */
@@ -268,10 +266,10 @@ take (struct writer *writer)
     return false;
   writer->extent.nr_pages = 0;
   if (allowed == 0)
-    note_error (writer->pass, EIO, true);
+    note_end (writer->pass, EIO);
   else if (backing_take (device->backing, least, allowed,
                          &writer->extent) == -1)
-    note_error (writer->pass, ENOSPC, true);
+    note_end (writer->pass, ENOSPC);
   give_to_pass (writer->pass, wanted - writer->extent.nr_pages);
   allowance_give (device, allowed - writer->extent.nr_pages);
   return writer->extent.nr_pages > 0;
@@ -322,7 +320,7 @@ write_loop (void *opaque)
   struct device *device = writer->pass->device;
 
   while (prepare (writer)) {
-    if (writer->nr_members > 0 && write_extent (writer) == 0)
+    if (writer->nr_members > 0 && !write_extent (writer))
       give_back (writer, writer->extent.nr_pages);
     backing_give (device->backing, &writer->extent);
   }
@@ -430,14 +428,12 @@ int
 writeback_some (struct device *device, const struct postproc_filter *filter,
                 uint64_t max_pages, struct postproc_result *result)
 {
-  int r, saved_errno;
+  int r;
 
   *result = (struct postproc_result) { .nr_tried = 0 };
   device_lock (device);
   r = writeback_locked (device, filter, max_pages, result);
-  saved_errno = errno;
   device_unlock (device);
-  errno = saved_errno;
   return r;
 }
 

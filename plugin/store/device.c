@@ -603,6 +603,8 @@ device_quiesce_begin (struct device *device)
 void
 device_quiesce_end (struct device *device)
 {
+  const int saved_errno = errno;
+
   device_quiescing = false;
   for (unsigned i = 0; i < NR_LOCKS; i++) {
     struct block_lock *lock = &device->block_locks[i];
@@ -612,4 +614,5 @@ device_quiesce_end (struct device *device)
     pthread_cond_broadcast (&lock->resumed);
     pthread_mutex_unlock (&lock->lock);
   }
+  errno = saved_errno;
 }

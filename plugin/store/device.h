@@ -25,6 +25,7 @@
 #ifndef ZRAM_DEVICE_H
 #define ZRAM_DEVICE_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -207,10 +208,14 @@ device_lock (struct device *device)
   atomic_fetch_sub (&device->nr_waiting, 1);
 }
 
+/* Keeps errno, for whoever returns what a pass said. */
 static inline void
 device_unlock (struct device *device)
 {
+  const int saved_errno = errno;
+
   pthread_mutex_unlock (&device->state_lock);
+  errno = saved_errno;
 }
 
 static inline struct stats *
@@ -231,7 +236,7 @@ int device_count_blocks (const struct device *device, uint64_t size_bytes,
 /* Wait until no request holds a block, and keep blocks locked for everybody
  * until the end.  Under the state lock; no lock is held in between, so whoever
  * quiesces may look at everything.  Reads of empty and same-filled blocks take
- * no lock and go on. */
+ * no lock and go on.  The end keeps errno. */
 void device_quiesce_begin (struct device *device);
 void device_quiesce_end (struct device *device);
 

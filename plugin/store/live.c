@@ -110,13 +110,11 @@ live_set_codec (struct device *device, unsigned priority,
                 const struct codec_ops *algorithm,
                 const struct codec_params *params)
 {
-  int r, saved_errno;
+  int r;
 
   device_lock (device);
   r = set_codec (device, priority, algorithm, params);
-  saved_errno = errno;
   device_unlock (device);
-  errno = saved_errno;
   return r;
 }
 
@@ -208,15 +206,13 @@ resize (struct device *device, uint64_t size_bytes)
 int
 live_set_size (struct device *device, uint64_t size_bytes)
 {
-  int r, saved_errno;
+  int r;
 
   device_lock (device);
   device_quiesce_begin (device);
   r = resize (device, size_bytes);
-  saved_errno = errno;
   device_quiesce_end (device);
   device_unlock (device);
-  errno = saved_errno;
   return r;
 }
 
@@ -277,13 +273,11 @@ int
 live_attach_backing (struct device *device,
                      const struct backing_params *params)
 {
-  int r, saved_errno;
+  int r;
 
   device_lock (device);
   r = attach (device, params);
-  saved_errno = errno;
   device_unlock (device);
-  errno = saved_errno;
   return r;
 }
 
@@ -316,13 +310,11 @@ detach (struct device *device)
 int
 live_detach_backing (struct device *device)
 {
-  int r, saved_errno;
+  int r;
 
   device_lock (device);
   r = detach (device);
-  saved_errno = errno;
   device_unlock (device);
-  errno = saved_errno;
   return r;
 }
 
@@ -370,7 +362,7 @@ start_dedup (struct device *device)
 int
 live_set_dedup (struct device *device, bool on)
 {
-  int r = 0, saved_errno = 0;
+  int r = 0;
 
   device_lock (device);
   device_quiesce_begin (device);
@@ -378,10 +370,8 @@ live_set_dedup (struct device *device, bool on)
     dedup_destroy (&device->dedup, &device->budget);
   else if (!dedup_is_on (&device->dedup))
     r = start_dedup (device);
-  saved_errno = errno;
   device_quiesce_end (device);
   device_unlock (device);
-  errno = saved_errno;
   return r;
 }
 
@@ -404,6 +394,8 @@ live_fit_dedup (struct device *device)
   struct stats_snapshot stats;
   uint64_t nr_entries;
 
+  if (!device_is_share (device, SHARE_BASE))    /* it never was on */
+    return;
   device_lock (device);
   device_get_stats (device, &stats);
   nr_entries = dedup_entries_for (stats.values[STAT_PACKED_BLOCKS] +
