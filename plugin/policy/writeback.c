@@ -210,7 +210,7 @@ write_extent (struct writer *writer)
 {
   seal (writer);
   if (backing_write (writer->pass->device->backing, &writer->extent,
-                     writer->extent.nr_pages, writer->pages) == 0) {
+                     writer->pages) == 0) {
     move_members (writer);
     return true;
   }

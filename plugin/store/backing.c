@@ -286,11 +286,11 @@ backing_seal (const struct backing *backing, const struct backed_object *object,
 
 int
 backing_write (struct backing *backing, const struct extent *extent,
-               unsigned nr_pages, void *pages)
+               void *pages)
 {
-  if (backing_file_write (&backing->file, pages, nr_pages,
+  if (backing_file_write (&backing->file, pages, extent->nr_pages,
                           extent->first_page) == 0) {
-    atomic_fetch_add (&backing->writes, nr_pages);
+    atomic_fetch_add (&backing->writes, extent->nr_pages);
     return 0;
   }
   atomic_fetch_add (&backing->failed_writes, 1);

@@ -90,10 +90,10 @@ backing_room (uint32_t size_bytes)
 void backing_seal (const struct backing *backing,
                    const struct backed_object *object, void *header);
 
-/* Write the first nr_pages of the extent, from a buffer aligned to a page,
- * whose content is lost.  -1: errno as the file said it. */
+/* Write the extent, from a buffer aligned to a page, whose content is lost.  -1:
+ * errno as the file said it. */
 int backing_write (struct backing *backing, const struct extent *extent,
-                   unsigned nr_pages, void *pages);
+                   void *pages);
 
 /* A slot names the object from now on, or does no more. */
 void backing_hold (struct backing *backing, uint64_t place,

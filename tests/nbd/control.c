@@ -17,12 +17,9 @@ static char answer[4 << 20];
 int
 control_connect (const char *path)
 {
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  const int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_un address;
+  const int fd = unix_socket (path, &address);
 
-  require (fd != -1);
-  require (strlen (path) < sizeof address.sun_path);
-  strcpy (address.sun_path, path);
   require (connect (fd, (struct sockaddr *) &address, sizeof address) == 0);
   return fd;
 }

@@ -254,15 +254,24 @@ server_start (const char *const args[])
   return server_start_with (NULL, args);
 }
 
+int
+unix_socket (const char *path, struct sockaddr_un *address)
+{
+  const int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  *address = (struct sockaddr_un) { .sun_family = AF_UNIX };
+  require (fd != -1);
+  require (strlen (path) < sizeof address->sun_path);
+  strcpy (address->sun_path, path);
+  return fd;
+}
+
 static int
 listen_on (const char *path)
 {
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  const int listener = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_un address;
+  const int listener = unix_socket (path, &address);
 
-  require (listener != -1);
-  require (strlen (path) < sizeof address.sun_path);
-  strcpy (address.sun_path, path);
   require (bind (listener, (struct sockaddr *) &address, sizeof address) == 0);
   require (listen (listener, SOMAXCONN) == 0);
   return listener;

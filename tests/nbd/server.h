@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include <libnbd.h>
 
@@ -84,5 +85,8 @@ struct nbd_handle *server_handle (const char *export_name);
 
 void require_failed (const char *file, int line, const char *condition)
   __attribute__ ((noreturn));
+
+/* A Unix socket, neither bound nor connected, and the address of this path. */
+int unix_socket (const char *path, struct sockaddr_un *address);
 
 #endif

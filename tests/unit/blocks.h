@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "backing_file.h"
 #include "block.h"
 #include "check.h"
 #include "device.h"
@@ -186,6 +187,31 @@ check_and_destroy (struct device *device)
 {
   check (recount_device (device));
   device_destroy (device);
+}
+
+static inline void
+check_and_destroy_with_backing (struct device *device, const char *path)
+{
+  zram_debug_fail_backing (NULL, 0);
+  check_and_destroy (device);
+  check (unlink (path) == 0);
+  check_nothing_reported ();
+}
+
+/* Each of the first blocks has a content of its own. */
+static inline void
+block_put_all (struct device *device, uint64_t nr_blocks, uint32_t noise_bytes)
+{
+  for (uint64_t block = 0; block < nr_blocks; block++)
+    block_put (device, block, block + 1, noise_bytes);
+}
+
+static inline void
+block_check_all (struct device *device, uint64_t nr_blocks,
+                 uint32_t noise_bytes)
+{
+  for (uint64_t block = 0; block < nr_blocks; block++)
+    check (block_is (device, block, block + 1, noise_bytes));
 }
 
 #endif

@@ -36,18 +36,14 @@ start (uint64_t nr_blocks)
 static void
 stop (void)
 {
-  zram_debug_fail_backing (NULL, 0);
-  check_and_destroy (device);
-  check (unlink (PATH) == 0);
-  check_nothing_reported ();
+  check_and_destroy_with_backing (device, PATH);
 }
 
 /* The same number of blocks of this size, written back. */
 static void
 put_and_write_back (uint64_t nr_blocks, uint32_t noise_bytes)
 {
-  for (uint64_t block = 0; block < nr_blocks; block++)
-    block_put (device, block, block + 1, noise_bytes);
+  block_put_all (device, nr_blocks, noise_bytes);
   check (write_back (device) == 0);
   check (device_stat (device, STAT_BACKED_BLOCKS) == (int64_t) nr_blocks);
 }
@@ -55,8 +51,7 @@ put_and_write_back (uint64_t nr_blocks, uint32_t noise_bytes)
 static void
 check_blocks (uint64_t nr_blocks, uint32_t noise_bytes)
 {
-  for (uint64_t block = 0; block < nr_blocks; block++)
-    check (block_is (device, block, block + 1, noise_bytes));
+  block_check_all (device, nr_blocks, noise_bytes);
 }
 
 /* Where in the file the block's header is; the object follows behind 16

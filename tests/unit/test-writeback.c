@@ -18,20 +18,20 @@
 #define SIZE 500u
 
 int __wrap_backing_write (struct backing *backing, const struct extent *extent,
-                          unsigned nr_pages, void *pages);
+                          void *pages);
 int __real_backing_write (struct backing *backing, const struct extent *extent,
-                          unsigned nr_pages, void *pages);
+                          void *pages);
 
 static struct device *device;
 static void (*while_writing) (void);    /* NULL: nothing happens meanwhile */
 
 int
 __wrap_backing_write (struct backing *backing, const struct extent *extent,
-                      unsigned nr_pages, void *pages)
+                      void *pages)
 {
   if (while_writing)
     while_writing ();
-  return __real_backing_write (backing, extent, nr_pages, pages);
+  return __real_backing_write (backing, extent, pages);
 }
 
 static void
@@ -46,24 +46,19 @@ static void
 stop (void)
 {
   while_writing = NULL;
-  zram_debug_fail_backing (NULL, 0);
-  check_and_destroy (device);
-  check (unlink (PATH) == 0);
-  check_nothing_reported ();
+  check_and_destroy_with_backing (device, PATH);
 }
 
 static void
 put_blocks (uint64_t nr_blocks, uint32_t noise_bytes)
 {
-  for (uint64_t block = 0; block < nr_blocks; block++)
-    block_put (device, block, block + 1, noise_bytes);
+  block_put_all (device, nr_blocks, noise_bytes);
 }
 
 static void
 check_blocks (uint64_t nr_blocks, uint32_t noise_bytes)
 {
-  for (uint64_t block = 0; block < nr_blocks; block++)
-    check (block_is (device, block, block + 1, noise_bytes));
+  block_check_all (device, nr_blocks, noise_bytes);
 }
 
 static int64_t
