@@ -90,8 +90,8 @@ backing_room (uint32_t size_bytes)
 void backing_seal (const struct backing *backing,
                    const struct backed_object *object, void *header);
 
-/* Write the extent, from a buffer aligned to a page, whose content is lost.  -1:
- * errno as the file said it. */
+/* Write the extent, from a buffer aligned to a page, whose content is lost.
+ * -1: errno as the file said it. */
 int backing_write (struct backing *backing, const struct extent *extent,
                    void *pages);
 
