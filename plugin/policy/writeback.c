@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../store/block.h"
+#include "../store/crash.h"
 #include "../store/device.h"
 #include "../store/pages.h"
 #include "../store/report.h"
@@ -109,7 +110,8 @@ add_block (struct writer *writer, uint64_t block)
 
   device_lock_block (device, block);
   slot = table_peek (&device->table, block);
-  if (slot_has_flag (slot, SLOT_CHOSEN) && slot_owns_object (slot))
+  if (slot_has_flag (slot, SLOT_CHOSEN) && slot_owns_object (slot) &&
+      block_object_is_intact (device, slot))
     fits = add_member (writer, block, slot);
   device_unlock_block (device, block);
   return fits;
@@ -211,6 +213,7 @@ write_extent (struct writer *writer)
   seal (writer);
   if (backing_write (writer->pass->device->backing, &writer->extent,
                      writer->pages) == 0) {
+    crash_point ("written");
     move_members (writer);
     return true;
   }

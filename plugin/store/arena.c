@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "arena.h"
+#include "crash.h"
+#include "memory.h"
 #include "pages.h"
 #include "report.h"
 #include "slot.h"
+#include "super.h"
 
 #define FULL_GROUP NR_FULLNESS_GROUPS   /* in no list */
 
@@ -83,18 +86,34 @@ bytes_to_reserve (const struct arena *arena, uint32_t nr_spans)
   return ((size_t) nr_spans << arena->geometry.zspage_shift) + PAGE_BYTES;
 }
 
+/* As many as the blocks need, or as a store file has. */
+static void
+init_sizes (struct arena *arena, uint64_t nr_blocks)
+{
+  const unsigned shift = arena->geometry.zspage_shift;
+  uint32_t nr_spans = nr_spans_for (&arena->geometry, nr_blocks);
+
+  if (memory_is_file (arena->memory) &&
+      arena->memory->super.arena_bytes >> shift > nr_spans)
+    nr_spans = arena->memory->super.arena_bytes >> shift;
+  arena->nr_spans_max = nr_spans;
+  arena->reserved_bytes = bytes_to_reserve (arena, nr_spans);
+  arena->descriptors_bytes = nr_spans * sizeof *arena->zspages;
+}
+
 int
-arena_init (struct arena *arena, uint32_t block_bytes, uint64_t nr_blocks,
-            struct budget *budget)
+arena_init_at (struct arena *arena, struct memory *memory,
+               uint32_t block_bytes, uint64_t nr_blocks, struct budget *budget)
 {
   memset (arena, 0, sizeof *arena);
-  geometry_init (&arena->geometry, block_bytes);
+  geometry_init_sealed (&arena->geometry, block_bytes, memory_is_file (memory));
   arena->budget = budget;
-  arena->nr_spans_max = nr_spans_for (&arena->geometry, nr_blocks);
-  arena->reserved_bytes = bytes_to_reserve (arena, arena->nr_spans_max);
-  arena->descriptors_bytes = arena->nr_spans_max * sizeof *arena->zspages;
+  arena->memory = memory;
+  init_sizes (arena, nr_blocks);
 
-  arena->start = pages_reserve (arena->reserved_bytes);
+  if (memory_make_room (memory, arena->reserved_bytes) == -1)
+    return -1;
+  arena->start = memory_map (memory, SUPER_AT_ARENA, arena->reserved_bytes);
   if (!arena->start)
     return -1;
   arena->zspages = pages_reserve (arena->descriptors_bytes);
@@ -127,6 +146,9 @@ extend (struct arena *arena, uint32_t nr_spans)
   const size_t descriptors_bytes = nr_spans * sizeof *arena->zspages;
   void *start;
 
+  if (memory_make_room (arena->memory, bytes) == -1)
+    return -1;
+  crash_point ("grown");
   start = pages_extend (arena->start, arena->reserved_bytes, bytes);
   if (!start)
     return -1;
@@ -364,7 +386,9 @@ store (struct arena *arena, uint32_t owner, const void *object,
     errno = saved_errno;
     return -1;
   }
+  crash_point ("taken");
   memcpy (arena_load (arena, *place), object, size_bytes);
+  crash_point ("stored");
   return 0;
 }
 
@@ -393,6 +417,16 @@ arena_set_owner (struct arena *arena, uint64_t place, uint32_t size_bytes,
   pthread_mutex_lock (&arena->classes[class_index].lock);
   zspage_set_owner (&ref, index_of_place (arena, &ref, place), owner);
   pthread_mutex_unlock (&arena->classes[class_index].lock);
+}
+
+uint32_t *
+arena_check_of (const struct arena *arena, uint64_t place)
+{
+  const uint32_t number = span_of_place (arena, place);
+  const struct zspage_ref ref = ref_of (arena, number,
+                                        arena->zspages[number].class);
+
+  return zspage_check_of (&ref, index_of_place (arena, &ref, place));
 }
 
 static void
@@ -590,6 +624,59 @@ arena_get_class_stats (struct arena *arena, unsigned class_index,
       stats->nr_in_group[group]++;
   pthread_mutex_unlock (&class->lock);
   pthread_rwlock_unlock (&arena->layout_lock);
+}
+
+/* Adoption. */
+
+struct zspage_ref
+arena_ref (const struct arena *arena, uint32_t number, unsigned class_index)
+{
+  return ref_of (arena, number, class_index);
+}
+
+uint32_t
+arena_span_of (const struct arena *arena, uint64_t place)
+{
+  return span_of_place (arena, place);
+}
+
+unsigned
+arena_index_of (const struct arena *arena, const struct zspage_ref *ref,
+                uint64_t place)
+{
+  const uint64_t offset = (place << SLOT_PLACE_UNIT_SHIFT) -
+    (uint64_t) (ref->start - arena->start);
+  unsigned index;
+
+  if (offset < ref->class->header_bytes)
+    return ref->class->nr_objects;
+  index = index_of_place (arena, ref, place);
+  return index < ref->class->nr_objects &&
+    place_of (arena, ref, index) == place ? index : ref->class->nr_objects;
+}
+
+void
+arena_list_zspage (struct arena *arena, uint32_t number)
+{
+  struct zspage *zspage = &arena->zspages[number];
+  struct arena_class *class = &arena->classes[zspage->class];
+
+  pthread_mutex_lock (&class->lock);
+  class->nr_zspages++;
+  class->nr_live += zspage->nr_live;
+  class->nr_held_pages += zspage->nr_held_pages;
+  group_insert (arena, class, number,
+                group_for (zspage, &arena->geometry.classes[zspage->class]));
+  pthread_mutex_unlock (&class->lock);
+}
+
+void
+arena_list_spans (struct arena *arena, uint32_t end)
+{
+  arena->nr_spans_used = end;
+  while (end > 0)
+    if (!arena->zspages[--end].open)
+      span_put (arena, end);
 }
 
 /* Checks. */

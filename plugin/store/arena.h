@@ -39,9 +39,12 @@ struct arena_class {
   uint64_t nr_held_pages;               /* the same */
 } __attribute__ ((aligned (64)));
 
+struct memory;
+
 struct arena {
   struct geometry geometry;
   struct budget *budget;
+  struct memory *memory;                /* where it lies; NULL: its own */
   char *start;
   size_t reserved_bytes;
   struct zspage *zspages;               /* by number, lazily mapped */
@@ -57,10 +60,20 @@ struct arena {
   struct arena_class classes[NR_SIZECLASSES];
 };
 
-/* Reserve address space for this many blocks.  The budget outlives the arena.
- * -1: a message was given, nothing is held. */
-int arena_init (struct arena *arena, uint32_t block_bytes, uint64_t nr_blocks,
-                struct budget *budget);
+/* Reserve address space for this many blocks, in a store file if there is one
+ * (its objects are sealed, and unknown until arena_adopt).  Budget and memory
+ * outlive the arena.  -1: a message was given, nothing is held. */
+int arena_init_at (struct arena *arena, struct memory *memory,
+                   uint32_t block_bytes, uint64_t nr_blocks,
+                   struct budget *budget);
+
+static inline int
+arena_init (struct arena *arena, uint32_t block_bytes, uint64_t nr_blocks,
+            struct budget *budget)
+{
+  return arena_init_at (arena, NULL, block_bytes, nr_blocks, budget);
+}
+
 void arena_destroy (struct arena *arena);
 
 /* Reserve what more blocks need.  The arena may move: nobody holds the address
@@ -89,6 +102,17 @@ arena_load (const struct arena *arena, uint64_t place)
 {
   return arena->start + (place << 4);
 }
+
+/* Do objects have checksums? */
+static inline bool
+arena_is_sealed (const struct arena *arena)
+{
+  return arena->geometry.classes[0].checks_offset != 0;
+}
+
+/* The checksum of an object of a sealed arena; valid as long as its owner's
+ * block lock is held, which guards it. */
+uint32_t *arena_check_of (const struct arena *arena, uint64_t place);
 
 /* Free the object.  size_bytes is what it was stored with. */
 void arena_free (struct arena *arena, uint64_t place, uint32_t size_bytes);
@@ -145,6 +169,24 @@ void arena_get_class_stats (struct arena *arena, unsigned class_index,
 /* Pages that the arena holds now, and objects that live in it. */
 uint64_t arena_held_pages (struct arena *arena);
 uint64_t arena_nr_live (struct arena *arena);
+
+/* --- For arena_adopt.c --- */
+
+/* A zspage as its class sees it. */
+struct zspage_ref arena_ref (const struct arena *arena, uint32_t number,
+                             unsigned class_index);
+
+/* Which object of a zspage of this class begins at this place?  nr_objects:
+ * none. */
+unsigned arena_index_of (const struct arena *arena,
+                         const struct zspage_ref *ref, uint64_t place);
+uint32_t arena_span_of (const struct arena *arena, uint64_t place);
+
+/* Let its class know of an adopted zspage.  Thread-safe. */
+void arena_list_zspage (struct arena *arena, uint32_t number);
+
+/* Let those below end that are not open be found when one is needed. */
+void arena_list_spans (struct arena *arena, uint32_t end);
 
 /* --- For checks, with no request in flight --- */
 

@@ -12,12 +12,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef HAVE_XXHASH
-#include <xxhash.h>
-#endif
 
 #include "backing.h"
 #include "backing_file.h"
+#include "checksum.h"
 #include "pages.h"
 #include "report.h"
 #include "sizeclass.h"
@@ -101,6 +99,12 @@ const char *
 backing_path (const struct backing *backing)
 {
   return backing->file.path;
+}
+
+uint64_t
+backing_nonce (const struct backing *backing)
+{
+  return backing->file.nonce;
 }
 
 size_t
@@ -230,6 +234,14 @@ end_page_of (uint64_t place, uint32_t size_bytes)
   return (last >> UNITS_IN_PAGE_SHIFT) + 1;
 }
 
+bool
+backing_has_room (const struct backing *backing, uint64_t place,
+                  uint32_t size_bytes)
+{
+  return first_page_of (place) > 0 &&
+    end_page_of (place, size_bytes) <= backing->file.nr_pages;
+}
+
 void
 backing_hold (struct backing *backing, uint64_t place, uint32_t size_bytes)
 {
@@ -255,17 +267,13 @@ static uint64_t
 checksum (const struct backing *backing, const struct backed_object *object,
           const void *data)
 {
-#ifdef HAVE_XXHASH
   const uint64_t name[] = {
     backing->file.nonce, object->place, object->block,
     (uint64_t) object->codec << 32 | object->size_bytes,
   };
 
-  return XXH3_64bits_withSeed (data, object->size_bytes,
-                               XXH3_64bits (name, sizeof name));
-#else
-  return 0;
-#endif
+  return checksum_of_bytes (data, object->size_bytes,
+                            checksum_of_bytes (name, sizeof name, 0));
 }
 
 void

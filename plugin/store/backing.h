@@ -29,6 +29,8 @@ struct backing_params {
   const char *path;             /* a regular file or a block device */
   uint64_t size_bytes;          /* of a new file, or at most so much; 0: all */
   const void *key;              /* BACKING_KEY_BYTES; NULL: not encrypted */
+  uint64_t nonce;               /* not 0: it has to be the file that this was
+                                 * the nonce of, and what is in it counts */
 };
 
 struct backing;
@@ -43,13 +45,14 @@ struct backing_stats {
 
 /* NULL: a message was given, errno is set: EBUSY if another server uses the
  * file.  A file that was there keeps its content until it is written to, but
- * nothing in it is ever read again. */
+ * without its nonce nothing in it is ever read again. */
 struct backing *backing_open (const struct backing_params *params);
 
 /* Nothing in it is used any more. */
 void backing_close (struct backing *backing);
 
 const char *backing_path (const struct backing *backing);
+uint64_t backing_nonce (const struct backing *backing);
 void backing_get_stats (struct backing *backing, struct backing_stats *stats);
 
 /* The memory that it holds: its book-keeping. */
@@ -105,6 +108,10 @@ void backing_release (struct backing *backing, uint64_t place,
  * the file said it, or EBADMSG if what is there is not this object. */
 int backing_read (struct backing *backing, const struct backed_object *object,
                   void *data);
+
+/* Does the file reach so far? */
+bool backing_has_room (const struct backing *backing, uint64_t place,
+                       uint32_t size_bytes);
 
 /* For checks, with no request in flight: counts has one number for each page,
  * how many objects touch it.  True if they are what is noted. */

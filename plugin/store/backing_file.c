@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -26,12 +27,15 @@ struct super {
   char magic[8];
   uint32_t version;
   uint32_t page_bytes;
+  uint64_t nonce;               /* of the objects in it */
 };
 
 static const struct super our_super = {
   .magic = { 'N', 'B', 'D', 'Z', 'R', 'A', 'M', 'B' },
   .version = 1, .page_bytes = PAGE_BYTES,
 };
+
+#define SUPER_SAME_BYTES offsetof (struct super, nonce)
 
 /* Injected faults. */
 
@@ -132,7 +136,7 @@ check_whose (const struct backing_params *params, int fd, uint64_t bytes)
   _Alignas (4096) char page[PAGE_BYTES];
 
   if (bytes == 0 || (read_super (fd, page) &&
-                     memcmp (page, &our_super, sizeof our_super) == 0))
+                     memcmp (page, &our_super, SUPER_SAME_BYTES) == 0))
     return 0;
   return complain (params, "this file has content that is not a backing "
                    "file's: remove it, or name another", 0);
@@ -155,12 +159,43 @@ measure (const struct backing_params *params, int fd, uint64_t *bytes)
   return measure_file (params, fd, bytes);
 }
 
+/* What objects are read with, since those that are there count. */
+static int
+keep_nonce (const struct backing_params *params, struct backing_file *file)
+{
+  _Alignas (4096) char page[PAGE_BYTES];
+  struct super super;
+
+  if (!read_super (file->fd, page))
+    return complain (params, "cannot read it", errno);
+  memcpy (&super, page, sizeof super);
+  file->nonce = super.nonce;
+  if (memcmp (&super, &our_super, SUPER_SAME_BYTES) == 0 &&
+      super.nonce == params->nonce)
+    return 0;
+  return complain (params, "it is not the backing file that the store's blocks "
+                   "lie in", 0);
+}
+
+static int
+make_nonce (const struct backing_params *params, struct backing_file *file)
+{
+  do
+    if (getrandom (&file->nonce, sizeof file->nonce, 0) !=
+        (ssize_t) sizeof file->nonce)
+      return complain (params, "no random number", errno);
+  while (file->nonce == 0);
+  return 0;
+}
+
 static int
 write_super (const struct backing_params *params, struct backing_file *file)
 {
   _Alignas (4096) char page[PAGE_BYTES] = { 0 };
+  struct super super = our_super;
 
-  memcpy (page, &our_super, sizeof our_super);
+  super.nonce = file->nonce;
+  memcpy (page, &super, sizeof super);
   if (pwrite (file->fd, page, sizeof page, 0) == (ssize_t) sizeof page)
     return 0;
   return complain (params, "cannot write to it", errno);
@@ -176,10 +211,11 @@ init (struct backing_file *file, const struct backing_params *params)
   file->nr_pages = bytes / PAGE_BYTES;
   if (file->nr_pages < 1 + EXTENT_PAGES)
     return complain (params, "smaller than 132 KiB", 0);
-  if (getrandom (&file->nonce, sizeof file->nonce, 0) !=
-      (ssize_t) sizeof file->nonce)
-    return complain (params, "no random number", errno);
-  if (write_super (params, file) == -1)
+  if (params->nonce != 0) {
+    if (keep_nonce (params, file) == -1)
+      return -1;
+  }
+  else if (make_nonce (params, file) == -1 || write_super (params, file) == -1)
     return -1;
   file->path = strdup (params->path);
   if (!file->path)

@@ -22,7 +22,7 @@ struct backing_file {
   int fd;
   char *path;
   uint64_t nr_pages;
-  uint64_t nonce;               /* made anew at each open */
+  uint64_t nonce;               /* made anew unless the content is kept */
   struct cipher *cipher;        /* NULL: not encrypted */
 };
 

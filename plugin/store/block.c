@@ -10,6 +10,8 @@
 
 #include "backing.h"
 #include "block.h"
+#include "checksum.h"
+#include "crash.h"
 #include "device.h"
 #include "report.h"
 #include "samefill.h"
@@ -61,14 +63,15 @@ dup_bytes (const struct device *device, uint64_t share, slot_t slot)
 
 /* Add (or take off, times = -1) what a slot stands for. */
 static void
-account (struct device *device, uint64_t block, slot_t slot, int times)
+account_in (const struct device *device, uint64_t block, slot_t slot, int times,
+            struct stats *stats)
 {
   static const enum stat_id by_kind[] = {
     [SLOT_SAME] = STAT_SAME_BLOCKS, [SLOT_WIDE] = STAT_SAME_BLOCKS,
     [SLOT_PACKED] = STAT_PACKED_BLOCKS, [SLOT_HUGE] = STAT_HUGE_BLOCKS,
     [SLOT_BACKED] = STAT_BACKED_BLOCKS, [SLOT_SHARED] = STAT_SHARED_BLOCKS,
+    [SLOT_DAMAGED] = STAT_DAMAGED_BLOCKS,
   };
-  struct stats *stats = device_stats (device, block);
 
   if (slot_kind (slot) == SLOT_EMPTY)
     return;
@@ -84,6 +87,19 @@ account (struct device *device, uint64_t block, slot_t slot, int times)
                       times * (int) slot_size_bytes (slot));
   if (slot_is_compressed (slot, device->block_bytes))
     stats_add_locked (stats, STAT_CODEC_BLOCKS + slot_codec (slot), times);
+}
+
+static void
+account (struct device *device, uint64_t block, slot_t slot, int times)
+{
+  account_in (device, block, slot, times, device_stats (device, block));
+}
+
+void
+block_count (const struct device *device, uint64_t block, slot_t slot,
+             struct stats *stats)
+{
+  account_in (device, block, slot, 1, stats);
 }
 
 /* What a slot named before. */
@@ -107,6 +123,7 @@ publish_untouched (struct device *device, uint64_t block, slot_t slot)
   account (device, block, slot, 1);
   account (device, block, old, -1);
   release (device, old);
+  crash_point ("released");
 }
 
 static void
@@ -115,6 +132,33 @@ publish (struct device *device, uint64_t block, slot_t slot)
   publish_untouched (device, block, slot);
   if (slot != 0)
     table_touch (&device->table, block, age_stamp (age_now_s ()));
+}
+
+/* What tells an object from any other: its bytes, and what the slot says of
+ * them.  32 bits, since it is damage that is looked for, and memory is dear. */
+static uint32_t
+check_of (const struct device *device, slot_t slot)
+{
+  return checksum_of_bytes (arena_load (&device->arena, slot_place (slot)),
+                            slot_size_bytes (slot),
+                            slot_kind (slot) | slot_codec (slot) << 3);
+}
+
+static void
+seal (struct device *device, slot_t slot)
+{
+  if (arena_is_sealed (&device->arena))
+    *arena_check_of (&device->arena, slot_place (slot)) =
+      check_of (device, slot);
+  crash_point ("sealed");
+}
+
+bool
+block_object_is_intact (const struct device *device, slot_t slot)
+{
+  return !arena_is_sealed (&device->arena) ||
+    *arena_check_of (&device->arena, slot_place (slot)) ==
+    check_of (device, slot);
 }
 
 /* Put an object into the arena and make the slot that names it. */
@@ -129,6 +173,7 @@ store_object (struct device *device, uint64_t block, enum slot_kind kind,
   if (arena_store (&device->arena, block, object, size_bytes, &place) == -1)
     return -1;
   *slot = slot_of_object (kind, codec, size_bytes, place);
+  seal (device, *slot);
   return 0;
 }
 
@@ -201,6 +246,7 @@ block_store (struct device *device, uint64_t block, const void *data)
 
   stats_add_locked (device_stats (device, block), STAT_WRITES, 1);
   if (table_prepare (&device->table, block) == 0) {
+    crash_point ("prepared");
     if (store_data (device, block, data, &slot) == 0) {
       publish (device, block, slot);
       return 0;
@@ -303,12 +349,16 @@ promote (struct device *device, uint64_t block, slot_t slot,
 {
   const enum slot_kind kind =
     slot_is_compressed (slot, device->block_bytes) ? SLOT_PACKED : SLOT_HUGE;
+  slot_t moved;
   uint64_t place;
 
   if (arena_store (&device->arena, block, object, slot_size_bytes (slot),
                    &place) == -1)
     return -1;
-  publish_untouched (device, block, slot_moved (slot, kind, place));
+  moved = slot_moved (slot, kind, place);
+  seal (device, moved);
+  crash_point ("promoted");
+  publish_untouched (device, block, moved);
   return 0;
 }
 
@@ -365,6 +415,8 @@ static int
 load_slot (struct device *device, uint64_t block, slot_t slot, bool often,
            uint32_t from_byte, uint32_t bytes, void *data)
 {
+  if (slot_owns_object (slot) && !block_object_is_intact (device, slot))
+    return fail_to_read (device, block);
   switch (slot_kind (slot)) {
   case SLOT_EMPTY:
   case SLOT_SAME:
@@ -486,6 +538,9 @@ block_move (struct device *device, uint64_t block, uint64_t place,
   if (arena_store_in_open (arena, block, arena_load (arena, place),
                            slot_size_bytes (slot), &to) == -1)
     return;
+  if (arena_is_sealed (arena))
+    *arena_check_of (arena, to) = *arena_check_of (arena, place);
+  crash_point ("moved");
   if (to > place && !anywhere) {
     arena_free (arena, to, slot_size_bytes (slot));
     return;
@@ -539,6 +594,7 @@ block_back (struct device *device, uint64_t block, uint64_t place)
   const slot_t slot = table_peek (&device->table, block);
 
   backing_hold (device->backing, place, slot_size_bytes (slot));
+  crash_point ("backed");
   publish_untouched (device, block, slot_moved (slot, SLOT_BACKED, place));
   block_clear_idle (device, block);
 }
@@ -551,7 +607,9 @@ block_give_object (struct device *device, uint64_t block, uint64_t share,
 
   arena_set_owner (&device->arena, slot_place (slot), slot_size_bytes (slot),
                    share);
+  crash_point ("share-owned");
   table_publish (&device->table, share, slot);
+  crash_point ("share-published");
   table_touch (&device->table, share, age_stamp (age_now_s ()));
   account (device, share, slot, 1);
   table_publish (&device->table, block, shared);

@@ -21,6 +21,7 @@
 #include "slot.h"
 
 struct device;
+struct stats;
 
 /* One message: this cannot be done to the block, for the reason in errno, which
  * becomes what a client is told. */
@@ -70,6 +71,14 @@ void block_clear_idle (struct device *device, uint64_t block);
  * EIO, a message was given. */
 int block_load_slot (struct device *device, uint64_t block, slot_t slot,
                      void *data);
+
+/* Count what a slot of this block stands for into stats of the caller's. */
+void block_count (const struct device *device, uint64_t block, slot_t slot,
+                  struct stats *stats);
+
+/* Is the object that this slot names, in the arena, as it was stored?  For
+ * whoever copies it elsewhere. */
+bool block_object_is_intact (const struct device *device, slot_t slot);
 
 /* Set or take away a flag of a slot that has flags. */
 void block_flag (struct device *device, uint64_t block, enum slot_flag flag,

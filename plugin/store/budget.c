@@ -41,6 +41,12 @@ budget_take (struct budget *budget, uint64_t bytes)
 }
 
 void
+budget_force (struct budget *budget, uint64_t bytes)
+{
+  raise_max (budget, atomic_fetch_add (&budget->used_bytes, bytes) + bytes);
+}
+
+void
 budget_give (struct budget *budget, uint64_t bytes)
 {
   uint64_t before = atomic_fetch_sub (&budget->used_bytes, bytes);

@@ -20,6 +20,9 @@ struct budget {
 /* Called before memory is committed.  -1: ENOSPC, nothing was taken. */
 int budget_take (struct budget *budget, uint64_t bytes);
 
+/* The same for what is held already, whatever the limit is. */
+void budget_force (struct budget *budget, uint64_t bytes);
+
 /* Called after memory went back. */
 void budget_give (struct budget *budget, uint64_t bytes);
 

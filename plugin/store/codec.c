@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checksum.h"
 #include "codec.h"
 #include "report.h"
 
@@ -76,6 +77,7 @@ prepare (struct codec *codec, const struct codec_params *params)
   if (params->level != CODEC_LEVEL_DEFAULT)
     codec->level = params->level;
   codec->dict_bytes = params->dict ? params->dict_bytes : 0;
+  codec->dict_checksum = checksum_of_bytes (params->dict, codec->dict_bytes, 0);
   if (codec->ops->prepare && codec->ops->prepare (codec, params) == -1) {
     report_error ("%s: cannot use this dictionary: %m", codec->ops->name);
     return -1;

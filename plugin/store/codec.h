@@ -66,6 +66,7 @@ struct codec {
   uint32_t block_bytes;
   int level;
   size_t dict_bytes;            /* 0: without a dictionary */
+  uint64_t dict_checksum;
   void *shared;                 /* what ops->prepare made */
   size_t shared_bytes;
   struct stream_pool streams;

@@ -18,6 +18,7 @@
 #endif
 
 #include "block.h"
+#include "crash.h"
 #include "dedup.h"
 #include "device.h"
 #include "pages.h"
@@ -167,6 +168,7 @@ join (struct device *device, uint64_t share, const void *data, slot_t *slot)
   if (same) {
     atomic_fetch_add (share_count (&device->shares, share), 1);
     count_duplicate (device, share, 1);
+    crash_point ("share-counted");
     *slot = slot_of_share (share);
   }
   device_unlock_block (device, share);

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adopt.h"
 #include "block.h"
 #include "device.h"
 #include "pages.h"
+#include "persist.h"
 #include "report.h"
 
 /* A block that compression shortens by less than 1/64 (64 of 4096 bytes) is
@@ -24,12 +26,21 @@ packed_bytes_max (uint32_t block_bytes)
 static int
 init_codec (struct device *device, const struct device_params *params)
 {
-  struct codec *codec = codec_new (params->algorithm, params->block_bytes,
-                                   params->codec_params);
+  const struct codec_params *codec_params = params->codec_params;
+  struct codec *codec;
 
   codec_set_init (&device->codecs);
+  if (device->was_adopted)
+    return persist_load_codecs (device);
+  codec = codec_new (params->algorithm, params->block_bytes, codec_params);
   if (!codec)
     return -1;
+  if (codec->dict_bytes > 0 &&
+      memory_write_dict (&device->memory, 0, codec_params->dict,
+                         codec->dict_bytes) == -1) {
+    codec_delete (codec);
+    return -1;
+  }
   codec_set_put (&device->codecs, 0, 0, codec);
   return 0;
 }
@@ -37,10 +48,11 @@ init_codec (struct device *device, const struct device_params *params)
 static int
 init_store (struct device *device)
 {
-  if (table_init (&device->table, device->nr_blocks, &device->budget) == -1)
+  if (table_init_at (&device->table, &device->memory, device->nr_blocks,
+                     &device->budget) == -1)
     return -1;
-  if (arena_init (&device->arena, device->block_bytes, device->nr_blocks,
-                  &device->budget) == -1)
+  if (arena_init_at (&device->arena, &device->memory, device->block_bytes,
+                     device->nr_blocks, &device->budget) == -1)
     goto err1;
   if (shares_init (&device->shares, &device->budget) == -1)
     goto err2;
@@ -60,7 +72,8 @@ init_budget (struct device *device, uint64_t limit_bytes)
   device->fixed_bytes = sizeof *device +
     codec_set_held_bytes (&device->codecs);
   budget_take (&device->budget, device->fixed_bytes);
-  if (limit_bytes != 0 && limit_bytes <= device->fixed_bytes) {
+  if (!device->was_adopted && limit_bytes != 0 &&
+      limit_bytes <= device->fixed_bytes) {
     report_error ("%s: a memory limit of %" PRIu64 " bytes is too low, "
                   "the empty device takes %" PRIu64, device->name, limit_bytes,
                   device->fixed_bytes);
@@ -137,24 +150,60 @@ destroy_locks (struct device *device)
   pthread_mutex_destroy (&device->room_lock);
 }
 
+static void
+destroy_store (struct device *device)
+{
+  if (device->backing)
+    backing_close (device->backing);
+  dedup_destroy (&device->dedup, &device->budget);
+  shares_destroy (&device->shares);
+  arena_destroy (&device->arena);
+  table_destroy (&device->table);
+}
+
+static int
+fill_store (struct device *device, const struct device_params *params)
+{
+  if (device->was_adopted)
+    return adopt_device (device, params->backing);
+  persist_device (device);
+  return 0;
+}
+
+static int
+init_with_memory (struct device *device, const struct device_params *params)
+{
+  if (init_geometry (device, params) == -1)
+    return -1;
+  if (init_codec (device, params) == -1 ||
+      init_budget (device, params->mem_limit_bytes) == -1 ||
+      init_store (device) == -1)
+    goto err1;
+  init_locks (device);
+  if (fill_store (device, params) == 0)
+    return 0;
+  destroy_locks (device);
+  destroy_store (device);
+ err1:
+  codec_set_destroy (&device->codecs);
+  return -1;
+}
+
 static int
 init (struct device *device, const struct device_params *params)
 {
+  struct device_params found = *params;
+
   device->name = strdup (params->name);
   if (!device->name || pages_check_system () == -1 ||
-      init_geometry (device, params) == -1)
+      memory_open (&device->memory, &params->memory, device->name) == -1)
     goto err1;
-  if (init_codec (device, params) == -1)
-    goto err1;
-  if (init_budget (device, params->mem_limit_bytes) == -1)
-    goto err2;
-  if (init_store (device) == -1)
-    goto err2;
-  init_locks (device);
-  return 0;
-
- err2:
-  codec_set_destroy (&device->codecs);
+  device->was_adopted =
+    memory_is_file (&device->memory) && !device->memory.is_new;
+  if (persist_load_params (device, &found) == 0 &&
+      init_with_memory (device, &found) == 0)
+    return 0;
+  memory_close (&device->memory);
  err1:
   free (device->name);
   return -1;
@@ -183,13 +232,9 @@ void
 device_destroy (struct device *device)
 {
   destroy_locks (device);
-  if (device->backing)
-    backing_close (device->backing);
-  dedup_destroy (&device->dedup, &device->budget);
-  shares_destroy (&device->shares);
-  arena_destroy (&device->arena);
-  table_destroy (&device->table);
+  destroy_store (device);
   codec_set_destroy (&device->codecs);
+  memory_close (&device->memory);
   free (device->name);
   free (device);
 }

@@ -36,18 +36,10 @@
 #include "budget.h"
 #include "codec_set.h"
 #include "dedup.h"
+#include "memory.h"
 #include "share.h"
 #include "stats.h"
 #include "table.h"
-
-/* Enough that 16 threads seldom meet (a write holds one for some microseconds,
- * so 16 random ones collide with probability 16/256 each), and 48 KiB. */
-#define NR_BLOCK_LOCKS 256u
-
-/* Behind them, those of shares.  A popular share has many readers, whatever is
- * done here. */
-#define NR_SHARE_LOCKS 64u
-#define NR_LOCKS (NR_BLOCK_LOCKS + NR_SHARE_LOCKS)
 
 /* A block number has 32 bits where an object notes its owner. */
 #define NR_BLOCKS_MAX NR_SLOTS_MAX
@@ -70,6 +62,8 @@ struct device {
   uint32_t block_shift;
   uint32_t packed_bytes_max;    /* a longer result is stored as it is: HUGE */
 
+  struct memory memory;
+  bool was_adopted;             /* its content is a store file's */
   struct budget budget;
   uint64_t fixed_bytes;         /* of the budget: held even when empty */
   struct table table;
@@ -116,9 +110,15 @@ struct device_params {
   const struct codec_ops *algorithm;
   const struct codec_params *codec_params;      /* NULL: defaults */
   uint64_t mem_limit_bytes;     /* 0: none */
+  struct memory_params memory;  /* a store file; all-zero: none */
+  const struct backing_params *backing; /* how to open a backing file that
+                                 * blocks in the store file need; its path is
+                                 * known there */
 };
 
-/* NULL: a message was given.  The caller owns the device. */
+/* A store file that holds a device wins over everything in params but the block
+ * size, which has to be the same; was_adopted is true then.  NULL: a message
+ * was given.  The caller owns the device. */
 struct device *device_create (const struct device_params *params);
 
 /* No request is in flight. */
@@ -175,9 +175,7 @@ device_is_share (const struct device *device, uint64_t block)
 static inline struct block_lock *
 device_block_lock (struct device *device, uint64_t block)
 {
-  return device_is_share (device, block) ?
-    &device->block_locks[NR_BLOCK_LOCKS + block % NR_SHARE_LOCKS] :
-    &device->block_locks[block % NR_BLOCK_LOCKS];
+  return &device->block_locks[table_stripe (&device->table, block)];
 }
 
 /* Does this thread hold still all others?  Then no lock waits for it. */

@@ -10,6 +10,7 @@
 #include "block.h"
 #include "device.h"
 #include "live.h"
+#include "persist.h"
 #include "report.h"
 
 /* Codecs. */
@@ -52,31 +53,46 @@ live_reap_codecs (struct device *device)
 {
   device_quiesce_begin (device);
   reap_codecs (device);
+  persist_device (device);
   device_quiesce_end (device);
+}
+
+static int
+install_at (struct device *device, unsigned priority, unsigned id,
+            struct codec *codec, const void *dict)
+{
+  if (id == CODEC_NONE) {
+    report_error ("%s: objects of %u algorithms are stored, no more fit: "
+                  "recompress with priority=0 first", device->name, NR_CODECS);
+    errno = EBUSY;
+    return -1;
+  }
+  if (persist_dict (device, id, dict, codec->dict_bytes) == -1)
+    return -1;
+  swap_codec (device, priority, id, codec);
+  persist_device (device);
+  return 0;
 }
 
 /* The codec is ready and paid for. */
 static int
-install_codec (struct device *device, unsigned priority, struct codec *codec)
+install_codec (struct device *device, unsigned priority, struct codec *codec,
+               const void *dict)
 {
-  unsigned id;
+  int r;
 
   device_quiesce_begin (device);
   reap_codecs (device);
-  id = codec_set_number_for (&device->codecs, priority, codec);
-  if (id != CODEC_NONE)
-    swap_codec (device, priority, id, codec);
+  r = install_at (device, priority,
+                  codec_set_number_for (&device->codecs, priority, codec),
+                  codec, dict);
   device_quiesce_end (device);
-  if (id != CODEC_NONE)
-    return 0;
-  report_error ("%s: objects of %u algorithms are stored, no more fit: "
-                "recompress with priority=0 first", device->name, NR_CODECS);
-  errno = EBUSY;
-  return -1;
+  return r;
 }
 
 static int
-pay_and_install (struct device *device, unsigned priority, struct codec *codec)
+pay_and_install (struct device *device, unsigned priority, struct codec *codec,
+                 const void *dict)
 {
   const size_t bytes = codec_held_bytes (codec);
 
@@ -85,7 +101,7 @@ pay_and_install (struct device *device, unsigned priority, struct codec *codec)
                   codec->ops->name);
     return -1;
   }
-  if (install_codec (device, priority, codec) == 0)
+  if (install_codec (device, priority, codec, dict) == 0)
     return 0;
   budget_give (&device->budget, bytes);
   return -1;
@@ -99,7 +115,8 @@ set_codec (struct device *device, unsigned priority,
 
   if (!codec)
     return -1;
-  if (pay_and_install (device, priority, codec) == 0)
+  if (pay_and_install (device, priority, codec,
+                       params ? params->dict : NULL) == 0)
     return 0;
   codec_delete (codec);
   return -1;
@@ -200,6 +217,7 @@ resize (struct device *device, uint64_t size_bytes)
   device->size_bytes = size_bytes;
   device->nr_blocks = nr_blocks;
   device->table.nr_slots = nr_blocks;
+  persist_device (device);
   return 0;
 }
 
@@ -221,7 +239,11 @@ live_set_size (struct device *device, uint64_t size_bytes)
 void
 live_set_mem_limit (struct device *device, uint64_t bytes)
 {
+  struct super *super = memory_begin (&device->memory);
+
   atomic_store (&device->budget.limit_bytes, bytes);
+  super->mem_limit_bytes = bytes;
+  memory_commit (&device->memory);
 }
 
 void
@@ -240,6 +262,7 @@ swap_backing (struct device *device, struct backing *backing)
   pthread_mutex_lock (&device->facts_lock);
   device->backing = backing;
   pthread_mutex_unlock (&device->facts_lock);
+  persist_device (device);
   device_quiesce_end (device);
 }
 
@@ -356,6 +379,7 @@ start_dedup (struct device *device)
     return -1;
   }
   device->table.first_share = SHARE_BASE;
+  persist_device (device);
   return 0;
 }
 
@@ -366,8 +390,10 @@ live_set_dedup (struct device *device, bool on)
 
   device_lock (device);
   device_quiesce_begin (device);
-  if (!on)
+  if (!on) {
     dedup_destroy (&device->dedup, &device->budget);
+    persist_device (device);
+  }
   else if (!dedup_is_on (&device->dedup))
     r = start_dedup (device);
   device_quiesce_end (device);
@@ -450,6 +476,7 @@ reset (struct device *device, struct codec *primary)
   swap_codec (device, 0, 0, primary);
   live_reset_mem_max (device);
   device->size_bytes = device->nr_blocks = device->table.nr_slots = 0;
+  persist_device (device);
 }
 
 static int

@@ -3,9 +3,12 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -78,13 +81,103 @@ pages_reserve (size_t bytes)
   return start;
 }
 
+/* Reservations that are a part of a file.  Pages go back through the file,
+ * since madvise refuses to do it where memory is locked. */
+struct mapped {
+  struct mapped *next;
+  char *start;
+  size_t bytes;
+  int fd;
+  uint64_t offset;
+};
+
+static struct mapped *mapped;
+static pthread_rwlock_t mapped_lock = PTHREAD_RWLOCK_INITIALIZER;
+
+static int
+note_mapped (void *start, size_t bytes, int fd, uint64_t offset)
+{
+  struct mapped *note = malloc (sizeof *note);
+
+  if (!note)
+    return -1;
+  pthread_rwlock_wrlock (&mapped_lock);
+  *note = (struct mapped) {
+    .next = mapped, .start = start, .bytes = bytes, .fd = fd, .offset = offset,
+  };
+  mapped = note;
+  pthread_rwlock_unlock (&mapped_lock);
+  return 0;
+}
+
+/* The link to the note of a reservation, or to NULL. */
+static struct mapped **
+find_mapped (const char *address)
+{
+  struct mapped **link = &mapped;
+
+  while (*link && (address < (*link)->start ||
+                   address >= (*link)->start + (*link)->bytes))
+    link = &(*link)->next;
+  return link;
+}
+
+static void
+move_mapped (const void *start, void *new_start, size_t new_bytes)
+{
+  struct mapped *note;
+
+  pthread_rwlock_wrlock (&mapped_lock);
+  note = *find_mapped (start);
+  if (note) {
+    note->start = new_start;
+    note->bytes = new_bytes;
+  }
+  pthread_rwlock_unlock (&mapped_lock);
+}
+
+static void
+forget_mapped (const void *start)
+{
+  struct mapped **link, *note;
+
+  pthread_rwlock_wrlock (&mapped_lock);
+  link = find_mapped (start);
+  note = *link;
+  if (note)
+    *link = note->next;
+  pthread_rwlock_unlock (&mapped_lock);
+  free (note);
+}
+
+void *
+pages_map (int fd, uint64_t offset, size_t bytes)
+{
+  void *start = mmap (NULL, bytes, PROT_READ|PROT_WRITE,
+                      MAP_SHARED|MAP_NORESERVE, fd, offset);
+
+  if (start == MAP_FAILED) {
+    report_no_space (bytes);
+    return NULL;
+  }
+  madvise (start, bytes, MADV_NOHUGEPAGE);
+  madvise (start, bytes, MADV_DONTDUMP);
+  if (note_mapped (start, bytes, fd, offset) == 0)
+    return start;
+  report_error ("%m");
+  munmap (start, bytes);
+  return NULL;
+}
+
 void *
 pages_extend (void *start, size_t bytes, size_t new_bytes)
 {
   void *extended = mremap (start, bytes, new_bytes, MREMAP_MAYMOVE);
 
-  if (extended != MAP_FAILED)
+  if (extended != MAP_FAILED) {
+    move_mapped (start, extended, new_bytes);
     return extended;
+  }
   report_no_space (new_bytes);
   return NULL;
 }
@@ -92,8 +185,10 @@ pages_extend (void *start, size_t bytes, size_t new_bytes)
 void
 pages_unreserve (void *start, size_t bytes)
 {
-  if (start)
-    munmap (start, bytes);
+  if (!start)
+    return;
+  forget_mapped (start);
+  munmap (start, bytes);
 }
 
 int
@@ -111,9 +206,29 @@ pages_commit (void *start, size_t bytes)
   return -1;
 }
 
+/* 1: it is no part of a file. */
+static int
+release_mapped (const char *start, size_t bytes)
+{
+  const struct mapped *note;
+  int r = 1;
+
+  pthread_rwlock_rdlock (&mapped_lock);
+  note = *find_mapped (start);
+  if (note)
+    r = fallocate (note->fd, FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE,
+                   note->offset + (start - note->start), bytes);
+  pthread_rwlock_unlock (&mapped_lock);
+  return r;
+}
+
 int
 pages_release (void *start, size_t bytes)
 {
+  const int r = release_mapped (start, bytes);
+
+  if (r != 1)
+    return r;
   if (madvise (start, bytes, MADV_DONTNEED) == 0)
     return 0;
   if (errno == EINVAL)          /* locked memory needs the stronger call */

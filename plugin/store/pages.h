@@ -31,6 +31,11 @@ int pages_check_system (void);
 void *pages_reserve (size_t bytes);
 void pages_unreserve (void *start, size_t bytes);
 
+/* The same, but what is written there is in the file, from offset on, and stays
+ * there.  Whoever reads where nothing was written reads zeroes.  The file is as
+ * long as that, and open at least until pages_unreserve. */
+void *pages_map (int fd, uint64_t offset, size_t bytes);
+
 /* Make a reservation longer.  It may move, with all that is in it; NULL: it
  * stays as it is, errno is set and a message is given. */
 void *pages_extend (void *start, size_t bytes, size_t new_bytes);
@@ -39,7 +44,7 @@ void *pages_extend (void *start, size_t bytes, size_t new_bytes);
  * later.  start and bytes are page aligned.  Content is kept.  -1: ENOMEM. */
 int pages_commit (void *start, size_t bytes);
 
-/* Give pages back to the system; they read as zeroes from now on.  -1: the
+/* Give pages back to the system, out of the file too; they read as zeroes from now on.  -1: the
  * system kept them (errno says why), content is then undefined. */
 int pages_release (void *start, size_t bytes);
 

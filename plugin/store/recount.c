@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "block.h"
 #include "device.h"
 #include "pages.h"
 #include "recount.h"
@@ -32,6 +33,16 @@ check_object (struct device *device, uint64_t block, slot_t slot)
     return true;
   report_error ("%s: block %" PRIu64 ": its slot %016" PRIx64
                 " names no object of its own", device->name, block, slot);
+  return false;
+}
+
+static bool
+check_seal (const struct device *device, uint64_t block, slot_t slot)
+{
+  if (block_object_is_intact (device, slot))
+    return true;
+  report_error ("%s: block %" PRIu64 ": the checksum of its object is wrong",
+                device->name, block);
   return false;
 }
 
@@ -126,6 +137,9 @@ check_slot (struct device *device, uint64_t block, struct recount *recount)
     return check_backed (device, block, slot, recount);
   case SLOT_SHARED:
     return check_shared (device, block, slot, recount);
+  case SLOT_DAMAGED:
+    count_kind (device, block, STAT_DAMAGED_BLOCKS, recount);
+    return true;
   default:
     report_error ("%s: block %" PRIu64 ": unknown slot %016" PRIx64,
                   device->name, block, slot);
@@ -135,7 +149,8 @@ check_slot (struct device *device, uint64_t block, struct recount *recount)
     values[STAT_CODEC_BLOCKS + slot_codec (slot)]++;
   values[STAT_OBJECT_BYTES] += slot_size_bytes (slot);
   recount->nr_objects++;
-  return check_object (device, block, slot);
+  return check_object (device, block, slot) &&
+    check_seal (device, block, slot);
 }
 
 static bool

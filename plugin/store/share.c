@@ -104,6 +104,19 @@ share_take (struct shares *shares, uint64_t *share)
   return -1;
 }
 
+int
+share_adopt (struct shares *shares, uint64_t share, uint32_t nr_users)
+{
+  const uint32_t number = share - SHARE_BASE;
+
+  if (sparse_get (&shares->counts, number >> COUNTS_IN_PAGE_SHIFT) == -1)
+    return -1;
+  atomic_store (share_count (shares, share), nr_users);
+  if (number >= shares->nr_used)
+    shares->nr_used = number + 1;
+  return 0;
+}
+
 void
 share_put (struct shares *shares, uint64_t share)
 {

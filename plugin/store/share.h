@@ -48,6 +48,10 @@ uint64_t shares_end (struct shares *shares);
  * ENOSPC or ENOMEM; it will do without sharing. */
 int share_take (struct shares *shares, uint64_t *share);
 
+/* A share that was found in a store file has so many users, at least one.  -1:
+ * ENOMEM. */
+int share_adopt (struct shares *shares, uint64_t share, uint32_t nr_users);
+
 /* The share is empty and may be taken again. */
 void share_put (struct shares *shares, uint64_t share);
 

@@ -27,6 +27,10 @@
  * 112 live + 256 held (the most, at 64 KiB) = 3952 bytes.  Objects of the
  * huge class begin on a page border, so that freeing one frees its pages.
  *
+ * In a store file a header also has 8 bytes in front that name the class, and
+ * behind the owners 4 bytes for each object: its checksum.  Fewer objects fit
+ * then, so that it still takes one page.
+ *
  * 128 blocks in a zspage, because the one header page then costs the huge
  * class 0.8 %; with 64 it is 1.6 %, and 256 would only leave more half-full
  * zspages behind.
@@ -34,6 +38,7 @@
 #ifndef ZRAM_SIZECLASS_H
 #define ZRAM_SIZECLASS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define BLOCK_BYTES_MIN 4096u
@@ -43,12 +48,17 @@
 #define HUGE_SIZECLASS (NR_SIZECLASSES - 1)
 #define ZSPAGE_OBJECTS_MAX 896u
 
+/* 8 + 256 held + 64 live + 464 * 8 = 4040 bytes of header. */
+#define ZSPAGE_SEALED_OBJECTS_MAX 464u
+
 /* The shape of one class's zspages; offsets are from the zspage's start. */
 struct sizeclass {
   uint32_t object_bytes;
   uint32_t nr_objects;          /* in one zspage */
+  uint32_t held_offset;
   uint32_t live_offset;
   uint32_t owners_offset;
+  uint32_t checks_offset;       /* 0: objects have no checksums */
   uint32_t header_bytes;        /* object 0 is here */
   uint64_t reciprocal;          /* of object_bytes, in units of 2^-40 */
 };
@@ -70,8 +80,16 @@ struct geometry {
   struct sizeclass classes[NR_SIZECLASSES];
 };
 
-/* block_bytes is a power of two, BLOCK_BYTES_MIN..BLOCK_BYTES_MAX. */
-void geometry_init (struct geometry *geometry, uint32_t block_bytes);
+/* block_bytes is a power of two, BLOCK_BYTES_MIN..BLOCK_BYTES_MAX.  Sealed:
+ * objects have checksums. */
+void geometry_init_sealed (struct geometry *geometry, uint32_t block_bytes,
+                           bool sealed);
+
+static inline void
+geometry_init (struct geometry *geometry, uint32_t block_bytes)
+{
+  geometry_init_sealed (geometry, block_bytes, false);
+}
 
 /* The class for objects of 1..block_bytes bytes. */
 static inline unsigned

@@ -38,6 +38,7 @@ enum slot_kind {
   SLOT_HUGE   = 4,              /* an object as long as the block, as it is */
   SLOT_BACKED = 5,              /* in the backing file */
   SLOT_SHARED = 6,              /* in a share (share.h), named by its number */
+  SLOT_DAMAGED = 7,             /* was found damaged: reading it is an error */
 };
 
 enum slot_flag {

@@ -5,18 +5,20 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "memory.h"
 #include "sparse.h"
 
 /* No count reaches it: a page has 4096 bytes, and as many users at the most. */
 #define CHANGING UINT16_MAX
 
 int
-sparse_init (struct sparse *sparse, uint64_t nr_pages, struct budget *budget)
+sparse_init_at (struct sparse *sparse, struct memory *memory, uint64_t place,
+                uint64_t nr_pages, struct budget *budget)
 {
   sparse->nr_pages = nr_pages;
   sparse->budget = budget;
   sparse->use_counts = NULL;
-  sparse->start = pages_reserve (nr_pages << PAGE_SHIFT);
+  sparse->start = memory_map (memory, place, nr_pages << PAGE_SHIFT);
   if (!sparse->start)
     return -1;
   sparse->use_counts = pages_reserve (nr_pages * sizeof (uint16_t));
@@ -99,6 +101,16 @@ sparse_put (struct sparse *sparse, uint64_t page)
     release_page (sparse, page);
     atomic_store_explicit (count, 0, memory_order_release);
   }
+}
+
+int
+sparse_adopt (struct sparse *sparse, uint64_t page, unsigned nr_users)
+{
+  if (pages_commit (sparse_page (sparse, page), PAGE_BYTES) == -1)
+    return -1;
+  budget_force (sparse->budget, SPARSE_PAGE_COST);
+  atomic_store (&sparse->use_counts[page], nr_users);
+  return 0;
 }
 
 uint64_t

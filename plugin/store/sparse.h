@@ -22,6 +22,8 @@
 #include "budget.h"
 #include "pages.h"
 
+struct memory;
+
 struct sparse {
   char *start;
   _Atomic uint16_t *use_counts;
@@ -32,9 +34,17 @@ struct sparse {
 /* What a page costs: itself and its use count. */
 #define SPARSE_PAGE_COST (PAGE_BYTES + sizeof (uint16_t))
 
-/* -1: a message was given, nothing is held.  The budget outlives the array. */
-int sparse_init (struct sparse *sparse, uint64_t nr_pages,
-                 struct budget *budget);
+/* At this place of a store file, or in memory of its own.  -1: a message was
+ * given, nothing is held.  The budget outlives the array. */
+int sparse_init_at (struct sparse *sparse, struct memory *memory,
+                    uint64_t place, uint64_t nr_pages, struct budget *budget);
+
+static inline int
+sparse_init (struct sparse *sparse, uint64_t nr_pages, struct budget *budget)
+{
+  return sparse_init_at (sparse, NULL, 0, nr_pages, budget);
+}
+
 void sparse_destroy (struct sparse *sparse);
 
 static inline void *
@@ -59,6 +69,10 @@ int sparse_get (struct sparse *sparse, uint64_t page);
 /* One user less.  Where it is the last one, the page holds only zeroes, or its
  * content is no matter. */
 void sparse_put (struct sparse *sparse, uint64_t page);
+
+/* A page that was found in a store file has so many users, at least one.  -1:
+ * ENOMEM.  The limit is not asked: what is there is there. */
+int sparse_adopt (struct sparse *sparse, uint64_t page, unsigned nr_users);
 
 /* Bytes that these pages hold, with their counts.  No request is in flight. */
 uint64_t sparse_held_bytes (const struct sparse *sparse, uint64_t page,

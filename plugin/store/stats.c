@@ -10,6 +10,7 @@ static const char *const names[NR_STATS] = {
   [STAT_HUGE_BLOCKS] = "huge_blocks",
   [STAT_BACKED_BLOCKS] = "backed_blocks",
   [STAT_SHARED_BLOCKS] = "shared_blocks",
+  [STAT_DAMAGED_BLOCKS] = "damaged_blocks",
   [STAT_SHARES] = "shares",
   [STAT_DUP_BYTES] = "dup_bytes",
   [STAT_OBJECT_BYTES] = "object_bytes",

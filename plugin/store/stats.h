@@ -21,6 +21,7 @@ enum stat_id {
   STAT_HUGE_BLOCKS,
   STAT_BACKED_BLOCKS,
   STAT_SHARED_BLOCKS,           /* whatever their share is */
+  STAT_DAMAGED_BLOCKS,          /* found so in a store file */
   STAT_SHARES,                  /* packed, huge and backed, counted only here */
   STAT_DUP_BYTES,               /* what shares save */
   STAT_OBJECT_BYTES,            /* exact sizes of all objects in the arena */

@@ -9,27 +9,41 @@
 
 #include <errno.h>
 
+#include "crash.h"
+#include "memory.h"
 #include "report.h"
+#include "super.h"
 #include "table.h"
 
+_Static_assert (JOURNAL_INTENTS == NR_LOCKS, "an intent for each stripe");
+
 int
-table_init (struct table *table, uint64_t nr_slots, struct budget *budget)
+table_init_at (struct table *table, struct memory *memory, uint64_t nr_slots,
+               struct budget *budget)
 {
   table->nr_slots = nr_slots;
   table->first_share = UINT64_MAX;
-  if (sparse_init (&table->slots, NR_SLOTS_MAX >> SLOTS_IN_PAGE_SHIFT,
-                   budget) == -1)
+  if (journal_init (&table->journal, memory, budget) == -1)
     return -1;
-  if (sparse_init (&table->ages, NR_SLOTS_MAX >> AGES_IN_PAGE_SHIFT,
-                   budget) == 0)
-    return 0;
+  if (sparse_init_at (&table->slots, memory, SUPER_AT_SLOTS,
+                      NR_SLOTS_MAX >> SLOTS_IN_PAGE_SHIFT, budget) == -1)
+    goto err1;
+  if (sparse_init_at (&table->ages, memory, SUPER_AT_AGES,
+                      NR_SLOTS_MAX >> AGES_IN_PAGE_SHIFT, budget) == -1)
+    goto err2;
+  return 0;
+
+ err2:
   sparse_destroy (&table->slots);
+ err1:
+  journal_destroy (&table->journal);
   return -1;
 }
 
 void
 table_destroy (struct table *table)
 {
+  journal_destroy (&table->journal);
   sparse_destroy (&table->ages);
   sparse_destroy (&table->slots);
 }
@@ -39,6 +53,8 @@ count_in (struct table *table, uint64_t block)
 {
   int saved_errno;
 
+  if (journal_prepare (&table->journal, block >> SLOTS_IN_PAGE_SHIFT) == -1)
+    return -1;
   if (sparse_get (&table->ages, block >> AGES_IN_PAGE_SHIFT) == -1)
     return -1;
   if (sparse_get (&table->slots, block >> SLOTS_IN_PAGE_SHIFT) == 0)
@@ -81,8 +97,13 @@ table_publish (struct table *table, uint64_t block, slot_t slot)
 
   if (old == slot)              /* an absent page is not written to */
     return old;
-  old = atomic_exchange_explicit (table_slot (table, block), slot,
-                                  memory_order_acq_rel);
+  if (journal_is_kept (&table->journal))
+    journal_exchange (&table->journal, table_stripe (table, block),
+                      table_slot (table, block), block, old, slot);
+  else
+    old = atomic_exchange_explicit (table_slot (table, block), slot,
+                                    memory_order_acq_rel);
+  crash_point ("published");
   if (slot == 0)
     count_out (table, block);
   return old;
@@ -101,7 +122,8 @@ held_bytes (const struct table *table, uint64_t block, uint64_t end)
 uint64_t
 table_held_bytes (const struct table *table, uint64_t shares_end)
 {
-  return held_bytes (table, 0, table->nr_slots) +
+  return journal_held_bytes (&table->journal) +
+    held_bytes (table, 0, table->nr_slots) +
     (table->first_share < shares_end ?
      held_bytes (table, table->first_share, shares_end) : 0);
 }

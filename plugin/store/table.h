@@ -38,6 +38,7 @@
 
 #include "age.h"
 #include "budget.h"
+#include "journal.h"
 #include "slot.h"
 #include "sparse.h"
 
@@ -49,19 +50,47 @@
  * clients; 40 GiB of address space. */
 #define NR_SLOTS_MAX ((uint64_t) 1 << 32)
 
+/* Stripes of block locks (device.h).  Enough that 16 threads seldom meet (a
+ * write holds one for some microseconds, so 16 random ones collide with
+ * probability 16/256 each), and 48 KiB. */
+#define NR_BLOCK_LOCKS 256u
+
+/* Behind them, those of shares.  A popular share has many readers, whatever is
+ * done here. */
+#define NR_SHARE_LOCKS 64u
+#define NR_LOCKS (NR_BLOCK_LOCKS + NR_SHARE_LOCKS)
+
 struct table {
   struct sparse slots;
   struct sparse ages;
+  struct journal journal;       /* of a table in a store file */
   /* Both change while the device is quiesced. */
   uint64_t nr_slots;            /* of the disk as it is now */
   _Atomic uint64_t first_share; /* from here on slots are shares' (share.h);
                                  * UINT64_MAX: none are */
 };
 
-/* Reserve address space, all slots are empty.  The budget outlives the table.
- * -1: a message was given, nothing is held. */
-int table_init (struct table *table, uint64_t nr_slots, struct budget *budget);
+/* Reserve address space, all slots are empty unless they are in a store file.
+ * The budget outlives the table.  -1: a message was given, nothing is held. */
+int table_init_at (struct table *table, struct memory *memory,
+                   uint64_t nr_slots, struct budget *budget);
+
+static inline int
+table_init (struct table *table, uint64_t nr_slots, struct budget *budget)
+{
+  return table_init_at (table, NULL, nr_slots, budget);
+}
+
 void table_destroy (struct table *table);
+
+/* Which stripe of locks, and of intents, a block has. */
+static inline unsigned
+table_stripe (const struct table *table, uint64_t block)
+{
+  return block >= atomic_load_explicit (&table->first_share,
+                                        memory_order_relaxed) ?
+    NR_BLOCK_LOCKS + block % NR_SHARE_LOCKS : block % NR_BLOCK_LOCKS;
+}
 
 /* Is every slot of this block's page empty?  Late without the locks, never
  * wrong about a slot whose block lock is held. */

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "crash.h"
 #include "pages.h"
 #include "report.h"
 #include "zspage.h"
@@ -60,7 +61,7 @@ bit_count (const uint64_t *bits, unsigned end)
 static uint64_t *
 held_bits (const struct zspage_ref *ref)
 {
-  return (uint64_t *) ref->start;
+  return (uint64_t *) (ref->start + ref->class->held_offset);
 }
 
 static uint64_t *
@@ -73,6 +74,31 @@ static uint32_t *
 owners (const struct zspage_ref *ref)
 {
   return (uint32_t *) (ref->start + ref->class->owners_offset);
+}
+
+/* A class's number, and bits that hardly anything else has. */
+static uint64_t
+label_of (unsigned class_index)
+{
+  return (class_index + 1) * UINT64_C (0x9e3779b97f4a7c15) << 8 | class_index;
+}
+
+unsigned
+zspage_label (const void *start)
+{
+  uint64_t label;
+
+  memcpy (&label, start, sizeof label);
+  return label == label_of (label & 255) ? label & 255 : NR_SIZECLASSES;
+}
+
+static void
+write_label (struct zspage_ref *ref, unsigned class_index)
+{
+  const uint64_t label = label_of (class_index);
+
+  if (ref->class->checks_offset != 0)
+    memcpy (ref->start, &label, sizeof label);
 }
 
 /* Pages of the zspage that can ever hold something. */
@@ -125,6 +151,8 @@ zspage_open (struct zspage_ref *ref, unsigned class_index,
   /* A page that the system did not take back may hold an old header. */
   memset (ref->start, 0, ref->class->owners_offset);
   bit_set (held_bits (ref), 0);
+  write_label (ref, class_index);
+  crash_point ("zspage-open");
   *ref->zspage = (struct zspage) {
     .class = class_index, .nr_held_pages = 1, .open = true,
   };
@@ -152,6 +180,7 @@ zspage_close (struct zspage_ref *ref, struct budget *budget)
   const unsigned end = nr_pages (ref->class);
 
   assert (zspage->nr_live == 0);
+  crash_point ("zspage-close");
   pages_release (ref->start, (uint64_t) end << PAGE_SHIFT);
   budget_give (budget, (uint64_t) zspage->nr_held_pages << PAGE_SHIFT);
   *zspage = (struct zspage) { .open = false };
@@ -308,6 +337,47 @@ void
 zspage_set_owner (const struct zspage_ref *ref, unsigned index, uint32_t owner)
 {
   owners (ref)[index] = owner;
+}
+
+uint32_t *
+zspage_check_of (const struct zspage_ref *ref, unsigned index)
+{
+  return (uint32_t *) (ref->start + ref->class->checks_offset) + index;
+}
+
+/* Held pages, from what is there and what live objects say must be. */
+static void
+adopt_pages (struct zspage_ref *ref, const uint64_t *present)
+{
+  struct zspage *zspage = ref->zspage;
+  const unsigned end = nr_pages (ref->class);
+
+  for (unsigned page = 0; page < end; page++) {
+    const bool used = page_is_used (ref, page);
+
+    if (!used && !bit_get (present, page))
+      continue;
+    bit_set (held_bits (ref), page);
+    zspage->nr_held_pages++;
+    zspage->nr_spare_pages += !used;
+  }
+}
+
+void
+zspage_adopt (struct zspage_ref *ref, unsigned class_index,
+              const uint64_t *live, const uint64_t *present)
+{
+  const struct sizeclass *class = ref->class;
+
+  memcpy (live_bits (ref), live, class->owners_offset - class->live_offset);
+  memset (held_bits (ref), 0, class->live_offset - class->held_offset);
+  write_label (ref, class_index);
+  crash_point ("adopt-zspage");
+  *ref->zspage = (struct zspage) {
+    .class = class_index, .open = true,
+    .nr_live = bit_count (live_bits (ref), class->nr_objects),
+  };
+  adopt_pages (ref, present);
 }
 
 unsigned

@@ -67,6 +67,19 @@ uint32_t zspage_owner (const struct zspage_ref *ref, unsigned index);
 void zspage_set_owner (const struct zspage_ref *ref, unsigned index,
                        uint32_t owner);
 
+/* The checksum of an object of a sealed zspage.  Its owner's block lock guards
+ * it. */
+uint32_t *zspage_check_of (const struct zspage_ref *ref, unsigned index);
+
+/* What a sealed header says of its class; NR_SIZECLASSES: nothing valid. */
+unsigned zspage_label (const void *start);
+
+/* Make the header of a zspage that was found in a store file: live says which
+ * objects are, present which pages are there, both in words of 64 bits; owners
+ * stay as they are.  Then the descriptor is right, and so is the header. */
+void zspage_adopt (struct zspage_ref *ref, unsigned class_index,
+                   const uint64_t *live, const uint64_t *present);
+
 /* The last live object below end; nr_objects if there is none. */
 unsigned zspage_last_live (const struct zspage_ref *ref, unsigned end);
 

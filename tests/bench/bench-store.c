@@ -199,19 +199,19 @@ note_best (double *best, enum figure figure, double seconds)
     best[figure] = seconds;
 }
 
-struct memory {
+struct figures {
   uint64_t object_bytes, process_bytes, device_bytes;
 };
 
 static uint64_t baseline_bytes;
 
-static struct memory
+static struct figures
 measure_memory (void)
 {
   struct stats_snapshot sums;
 
   device_get_stats (device, &sums);
-  return (struct memory) {
+  return (struct figures) {
     .object_bytes = sums.values[STAT_OBJECT_BYTES],
     .process_bytes = process_bytes () - baseline_bytes,
     .device_bytes = atomic_load (&device->budget.used_bytes),
@@ -219,7 +219,7 @@ measure_memory (void)
 }
 
 static double
-over_objects (const struct memory *memory)
+over_objects (const struct figures *memory)
 {
   return (double) memory->process_bytes / memory->object_bytes;
 }
@@ -303,8 +303,8 @@ static uint64_t compacted_pages;
 static double compaction_s;
 
 static void
-measure_all_memory (struct memory *filled, struct memory *overwritten,
-                    struct memory *trimmed, struct memory *compacted)
+measure_all_memory (struct figures *filled, struct figures *overwritten,
+                    struct figures *trimmed, struct figures *compacted)
 {
   make_device ();
   time_pass (store_write, options.nr_threads);
@@ -355,7 +355,7 @@ print_times (void)
 }
 
 static void
-print_memory (const char *when, const struct memory *memory)
+print_memory (const char *when, const struct figures *memory)
 {
   printf ("  %-22s %12" PRIu64 " %12" PRIu64 " %8.4f %8.4f\n", when,
           memory->object_bytes, memory->process_bytes, over_objects (memory),
@@ -363,8 +363,8 @@ print_memory (const char *when, const struct memory *memory)
 }
 
 static void
-print_table (const struct memory *filled, const struct memory *overwritten,
-             const struct memory *trimmed, const struct memory *compacted)
+print_table (const struct figures *filled, const struct figures *overwritten,
+             const struct figures *trimmed, const struct figures *compacted)
 {
   const double data_bytes = (double) nr_blocks * block_bytes;
 
@@ -387,8 +387,8 @@ print_table (const struct memory *filled, const struct memory *overwritten,
 }
 
 static void
-print_json (const struct memory *filled, const struct memory *overwritten,
-            const struct memory *trimmed, const struct memory *compacted)
+print_json (const struct figures *filled, const struct figures *overwritten,
+            const struct figures *trimmed, const struct figures *compacted)
 {
   const double data_bytes = (double) nr_blocks * block_bytes;
 
@@ -466,7 +466,7 @@ int
 main (int argc, char *argv[])
 {
   struct conf conf = { .file = NULL };
-  struct memory filled, overwritten, trimmed, compacted;
+  struct figures filled, overwritten, trimmed, compacted;
 
   parse_options (argc, argv);
   read_params (&conf);
