@@ -29,6 +29,7 @@
 #include "control/setup.h"
 #include "control/socket.h"
 #include "policy/worker.h"
+#include "store/crash.h"
 #include "store/device.h"
 #include "store/live.h"
 #include "store/report.h"
@@ -40,7 +41,11 @@ static struct control_socket *control;  /* NULL: none */
 static void
 zram_load (void)
 {
+  const char *crash = getenv ("ZRAM_DEBUG_CRASH");
+
   report_set_sink (nbdkit_verror);
+  if (crash && !crash_arm (crash))
+    nbdkit_error ("ZRAM_DEBUG_CRASH: not NAME:TIMES: '%s'", crash);
 }
 
 static void

@@ -11,12 +11,14 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../store/checksum.h"
 #include "../store/device.h"
 #include "../store/report.h"
 #include "conf.h"
@@ -124,6 +126,26 @@ process_key (struct conf *conf, const char *key)
   return strcmp (key, "control") == 0 ? &conf->control : NULL;
 }
 
+/* N:EXPORT, which may be given once for each export. */
+static const char *
+add_store_fd (struct conf *conf, const char *value)
+{
+  struct conf_store_fd *fds;
+  char *end;
+  const long fd = strtol (value, &end, 10);
+
+  if (end == value || *end != ':' || fd < 0 || fcntl (fd, F_GETFD) == -1)
+    return "not NUMBER:EXPORT with an open file descriptor";
+  fds = reallocarray (conf->store_fds, conf->nr_store_fds + 1, sizeof *fds);
+  if (!fds)
+    return OUT_OF_MEMORY;
+  conf->store_fds = fds;
+  fds[conf->nr_store_fds] = (struct conf_store_fd) {
+    .fd = fd, .export = strdup (end + 1),
+  };
+  return fds[conf->nr_store_fds++].export ? NULL : OUT_OF_MEMORY;
+}
+
 int
 conf_set (struct conf *conf, const char *key, const char *value)
 {
@@ -132,6 +154,10 @@ conf_set (struct conf *conf, const char *key, const char *value)
   const int id = find_key (key);
   const char *wrong;
 
+  if (strcmp (key, "store_fd") == 0) {
+    wrong = add_store_fd (conf, value);
+    return wrong ? complain (&here, key, wrong, value) : 0;
+  }
   if (string) {
     wrong = *string ? "given twice" :
       *value == '\0' && string != &conf->only ? "a path is missing" :
@@ -527,6 +553,7 @@ export_free (struct conf_export *export)
     algorithm_free (&export->params_words[--export->nr_params_words]);
   free (export->backing_path);
   free (export->backing_key_path);
+  free (export->store_path);
   explicit_bzero (&export->backing, sizeof export->backing);
   for (int id = 0; id < NR_CONF_KEYS; id++)
     free (export->origins[id].text);
@@ -574,6 +601,27 @@ collect_exports (struct conf *conf)
   return add_export (conf, "", 0) ? 0 : -1;
 }
 
+/* A descriptor for an export that is not there would be content that nobody
+ * sees. */
+static int
+give_store_fds (struct conf *conf)
+{
+  for (size_t i = 0; i < conf->nr_store_fds; i++) {
+    const struct conf_store_fd *given = &conf->store_fds[i];
+    struct conf_export *export = find_section (conf, given->export);
+
+    if (!export && *given->export == '\0' && conf->nr_exports == 1)
+      export = &conf->exports[0];
+    if (!export || export->has_store_fd)
+      return complain (&(struct conf_origin) { .file = NULL }, "store_fd",
+                       export ? "given twice" : "there is no such export",
+                       given->export);
+    export->has_store_fd = true;
+    export->store_fd = given->fd;
+  }
+  return 0;
+}
+
 int
 conf_finish (struct conf *conf)
 {
@@ -582,7 +630,21 @@ conf_finish (struct conf *conf)
   for (size_t i = 0; i < conf->nr_exports; i++)
     if (complete_export (conf, &conf->exports[i]) == -1)
       return -1;
-  return 0;
+  return give_store_fds (conf);
+}
+
+uint64_t
+conf_tag (const struct conf_export *export)
+{
+  uint64_t tag = 1;
+
+  for (int id = 0; id < NR_CONF_KEYS; id++) {
+    const char *text = export->origins[id].text ? export->origins[id].text :
+      conf_keys[id].default_text;
+
+    tag = checksum_of_bytes (text, strlen (text), tag + id);
+  }
+  return tag ? tag : 1;
 }
 
 void
@@ -592,6 +654,9 @@ conf_free (struct conf *conf)
     export_free (&conf->exports[i]);
   for (int id = 0; id < NR_CONF_KEYS; id++)
     free (conf->overrides[id].text);
+  for (size_t i = 0; i < conf->nr_store_fds; i++)
+    free (conf->store_fds[i].export);
+  free (conf->store_fds);
   free (conf->exports);
   free (conf->file);
   free (conf->only);

@@ -67,7 +67,9 @@
        "store|writeback|reject",                                              \
        "where a block goes that does not compress (default store)")          \
   KEY (ON_FULL, on_full, NULL, "writeback", "error|writeback",                \
-       "what a write does at mem_limit (default writeback, if it can)")
+       "what a write does at mem_limit (default writeback, if it can)")       \
+  KEY (STORE, store, NULL, "anonymous", "anonymous|FILE",                     \
+       "where the memory is; a FILE in memory survives the server")
 
 #define CONF_KEY_ID(id, name, alias, default_text, value, help) CONF_##id,
 
@@ -84,6 +86,7 @@ enum conf_key_id {
   "config=FILE\n    serve every section of the ini FILE as an export\n"       \
   "export=NAME\n    serve only this section of FILE\n"                        \
   "control=PATH\n    socket to see and change the devices through\n"          \
+  "store_fd=N:EXPORT\n    an open file instead of the export's store\n"       \
   "The key size= may be left out: nbdkit zram 4G"
 
 /* Where a value was written, and the value; text NULL: not given. */
@@ -115,7 +118,16 @@ struct conf_export {
   uint64_t writeback_limit_pages;
   bool writeback_limit_enable;
   struct policy policy;
+  char *store_path;             /* NULL: anonymous */
+  bool has_store_fd;            /* which is taken instead */
+  int store_fd;
   struct conf_origin origins[NR_CONF_KEYS];
+};
+
+/* store_fd=N:EXPORT */
+struct conf_store_fd {
+  int fd;
+  char *export;                 /* "" means the only one */
 };
 
 struct conf {
@@ -125,6 +137,8 @@ struct conf {
   struct conf_export *exports;
   size_t nr_exports;
   struct conf_origin overrides[NR_CONF_KEYS];   /* from the command line */
+  struct conf_store_fd *store_fds;
+  size_t nr_store_fds;
 };
 
 struct conf_key {
@@ -156,6 +170,10 @@ int conf_finish (struct conf *conf);
  * out only now.  Returns -1. */
 int conf_blame (const struct conf_export *export, enum conf_key_id id,
                 const char *wrong);
+
+/* A number for all that is configured for the export, never 0: another one
+ * where anything else is said. */
+uint64_t conf_tag (const struct conf_export *export);
 
 /* All-zero is an empty conf. */
 void conf_free (struct conf *conf);

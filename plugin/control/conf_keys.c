@@ -234,6 +234,19 @@ set_on_full (struct conf_export *export, const char *value)
   return policy_set_on_full (&export->policy, value);
 }
 
+static const char *
+set_store (struct conf_export *export, const char *value)
+{
+  const char *wrong = set_path (&export->store_path, value);
+
+  if (!wrong && export->store_path &&
+      strcmp (export->store_path, "anonymous") == 0) {
+    free (export->store_path);
+    export->store_path = NULL;
+  }
+  return wrong;
+}
+
 #define CONF_KEY_ENTRY(id, name, alias, default_text, value, help)            \
   [CONF_##id] = { #name, alias, set_##name, default_text },
 

@@ -146,7 +146,7 @@ live_get_codec (struct device *device, unsigned priority,
   if (codec)
     *description = (struct codec_description) {
       .algorithm = codec->ops, .level = codec->level,
-      .dict_bytes = codec->dict_bytes,
+      .dict_bytes = codec->dict_bytes, .dict_checksum = codec->dict_checksum,
     };
   pthread_mutex_unlock (&device->facts_lock);
   return codec != NULL;

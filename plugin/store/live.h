@@ -36,6 +36,7 @@ struct codec_description {
   const struct codec_ops *algorithm;
   int level;
   size_t dict_bytes;            /* 0: no dictionary */
+  uint64_t dict_checksum;
 };
 
 bool live_get_codec (struct device *device, unsigned priority,

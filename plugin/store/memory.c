@@ -23,7 +23,7 @@ complain (const struct memory *memory, const char *what, int errnum)
 {
   report_error ("%s: %s%s%s", memory->path, what, errnum ? ": " : "",
                 errnum ? strerror (errnum) : "");
-  errno = errnum ? errnum : EINVAL;
+  errno = errnum ? errnum : EUCLEAN;
   return -1;
 }
 

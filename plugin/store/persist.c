@@ -91,7 +91,7 @@ persist_load_params (const struct device *device, struct device_params *params)
     report_error ("%s: it holds blocks of %u bytes, the configuration says %u",
                   device->memory.path, super->block_bytes,
                   params->block_bytes);
-    errno = EINVAL;
+    errno = EUCLEAN;
     return -1;
   }
   params->size_bytes = super->size_bytes;
@@ -150,7 +150,7 @@ persist_load_codecs (struct device *device)
     return 0;
   report_error ("%s: its superblock names no primary algorithm",
                 device->memory.path);
-  errno = EINVAL;
+  errno = EUCLEAN;
   return -1;
 }
 
