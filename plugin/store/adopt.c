@@ -47,6 +47,7 @@ struct adoption {
   struct stats stats;
   _Atomic size_t next;          /* page or span for the next thread */
   _Atomic bool failed;          /* no memory for a list */
+  _Atomic bool beyond;          /* there is a slot behind the end of the disk */
 
   pthread_mutex_t lock;         /* guards what follows */
   struct blocks damaged, void_slots, shares, contested;
@@ -293,8 +294,7 @@ look_at_slot (struct adoption *adoption, uint64_t block, slot_t slot,
               bool suspicious)
 {
   if (!is_block (adoption->device, block)) {
-    if (slot != 0)
-      blocks_add (adoption, &adoption->void_slots, block);
+    adoption->beyond |= slot != 0;
     return;
   }
   switch (slot_kind (slot)) {
@@ -569,6 +569,10 @@ read_slots (struct adoption *adoption)
   if (find_pages (adoption) == -1)
     return -1;
   in_parallel (adoption, adoption->pages.nr, look_at_page);
+  if (adoption->beyond) {
+    errno = EUCLEAN;
+    return -1;
+  }
   decide (adoption);
   return adoption->failed ? -1 : 0;
 }
@@ -602,7 +606,9 @@ adopt (struct adoption *adoption)
   if (r == 0)
     r = write_counts (adoption);
   if (r == -1)
-    report_error ("%s: no memory to adopt it", device->memory.path);
+    report_error ("%s: %s", device->memory.path, adoption->beyond ?
+                  "it is damaged: blocks are stored behind the end of the disk"
+                  : "no memory to adopt it");
   else if (adoption->damaged.nr > 0)
     report_error ("%s: %zu blocks are damaged and cannot be read until they "
                   "are written", device->memory.path, adoption->damaged.nr);

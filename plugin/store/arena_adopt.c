@@ -90,7 +90,7 @@ arena_find (const struct arena *arena, uint64_t place, uint32_t size_bytes,
   ref = arena_ref (arena, found->span, found->class);
   found->index = arena_index_of (arena, &ref, place);
   if (found->index == ref.class->nr_objects ||
-      ref.class->object_bytes < size_bytes)
+      found->class != sizeclass_index (&arena->geometry, size_bytes))
     return false;
   found->owner = zspage_owner (&ref, found->index);
   return true;

@@ -245,21 +245,28 @@ memory_begin (struct memory *memory)
   return &memory->super;
 }
 
+static void
+write_copy (const struct memory *memory, unsigned i)
+{
+  const char *super = (const char *) &memory->super;
+  const size_t bytes = sizeof memory->super, half = bytes / 2;
+  char *copy = memory->copies + i * SUPER_COPY_BYTES;
+
+  memcpy (copy, super, half);
+  crash_point ("super-half");
+  memcpy (copy + half, super + half, bytes - half);
+  crash_point ("super");
+}
+
+/* One after the other, so that one is valid at each instant. */
 void
 memory_commit (struct memory *memory)
 {
-  struct super *super = &memory->super;
-  char *copy;
-
   if (memory_is_file (memory)) {
-    super->sequence++;
-    super_seal (super);
-    copy = memory->copies + super->sequence % SUPER_COPIES * SUPER_COPY_BYTES;
-    memcpy (copy, super, sizeof *super / 2);
-    crash_point ("super-half");
-    memcpy (copy + sizeof *super / 2, (char *) super + sizeof *super / 2,
-            sizeof *super - sizeof *super / 2);
-    crash_point ("super");
+    memory->super.sequence++;
+    super_seal (&memory->super);
+    for (unsigned i = 0; i < SUPER_COPIES; i++)
+      write_copy (memory, i);
   }
   pthread_mutex_unlock (&memory->lock);
 }

@@ -11,9 +11,9 @@
  * when a disk grows; the file is sparse and costs what is written to it.  Only
  * the arena, at its end, gets longer.
  *
- * There are two copies, and the next one is always written over the older: a
- * server that dies meanwhile leaves the other one valid.  Everything here is in
- * the machine's byte order, since memory does not travel.
+ * There are two copies, written one after the other: a server that dies
+ * meanwhile leaves one that is valid, and damage to one is no loss.  Everything
+ * here is in the machine's byte order, since memory does not travel.
  */
 #ifndef ZRAM_SUPER_H
 #define ZRAM_SUPER_H
