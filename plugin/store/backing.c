@@ -7,6 +7,7 @@
  */
 #include <config.h>
 
+#include <alloca.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -28,9 +29,6 @@ struct header {
   uint32_t size_bytes;
   uint64_t checksum;            /* of the object and of what names it */
 };
-
-/* An object, its header, and the page that it may begin in the middle of. */
-#define OBJECT_PAGES_MAX (BLOCK_BYTES_MAX / PAGE_BYTES + 2)
 
 struct backing {
   struct backing_file file;
@@ -317,13 +315,22 @@ is_object (const struct backing *backing, const struct backed_object *object,
     header.checksum == checksum (backing, object, at + sizeof header);
 }
 
+/* The first page in a buffer that has one more than is needed. */
+static uint8_t *
+aligned_pages (uint8_t *buffer)
+{
+  return buffer + (-(uintptr_t) buffer & (PAGE_BYTES - 1));
+}
+
+/* On the stack, since a request allocates nothing: an object's pages and one to
+ * align them in, 18 at the most and 3 with blocks of 4 KiB. */
 static int
 read_object (struct backing *backing, const struct backed_object *object,
              void *data)
 {
-  _Alignas (4096) uint8_t pages[OBJECT_PAGES_MAX * PAGE_BYTES];
   const uint64_t page = first_page_of (object->place);
   const uint64_t end = end_page_of (object->place, object->size_bytes);
+  uint8_t *pages = aligned_pages (alloca ((end - page + 1) * PAGE_BYTES));
   const uint8_t *at = pages +
     (object->place << SLOT_PLACE_UNIT_SHIFT) % PAGE_BYTES;
 

@@ -2,6 +2,7 @@
 /* One block; see block.h. */
 #include <config.h>
 
+#include <alloca.h>
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -377,7 +378,7 @@ static int
 load_backed (struct device *device, uint64_t block, slot_t slot, bool often,
              void *data)
 {
-  uint8_t object[BLOCK_BYTES_MAX];
+  uint8_t *object = device_block_buffer (device);
 
   if (read_backed (device, block, slot, object) == -1 ||
       unpack (device, block, slot, object, data) == -1)
@@ -401,10 +402,11 @@ static int
 load_part_of_whole (struct device *device, uint64_t block, slot_t slot,
                     bool often, uint32_t from_byte, uint32_t bytes, void *data)
 {
-  uint8_t whole[BLOCK_BYTES_MAX];
+  uint8_t *whole;
 
   if (bytes == device->block_bytes)
     return load_whole (device, block, slot, often, data);
+  whole = device_block_buffer (device);
   if (load_whole (device, block, slot, often, whole) == -1)
     return -1;
   memcpy (data, whole + from_byte, bytes);
@@ -498,12 +500,13 @@ int
 block_promote (struct device *device, uint64_t block)
 {
   const slot_t slot = table_peek (&device->table, block);
-  uint8_t object[BLOCK_BYTES_MAX];
+  uint8_t *object;
 
   if (slot_kind (slot) == SLOT_SHARED)
     return promote_share (device, slot_share (slot));
   if (slot_kind (slot) != SLOT_BACKED)
     return 0;
+  object = device_block_buffer (device);
   if (read_backed (device, block, slot, object) == -1)
     return -1;
   return promote (device, block, slot, object);
@@ -513,7 +516,7 @@ int
 block_patch (struct device *device, uint64_t block, uint32_t from_byte,
              uint32_t bytes, const void *data)
 {
-  uint8_t whole[BLOCK_BYTES_MAX];
+  uint8_t *whole = device_block_buffer (device);
 
   if (block_load (device, block, whole) == -1)
     return -1;

@@ -11,6 +11,7 @@
  */
 #include <config.h>
 
+#include <alloca.h>
 #include <errno.h>
 #include <string.h>
 #ifdef HAVE_XXHASH
@@ -140,7 +141,7 @@ static bool
 has_content (struct device *device, uint64_t block, const void *data)
 {
   const slot_t slot = table_peek (&device->table, block);
-  uint8_t content[BLOCK_BYTES_MAX];
+  uint8_t *content = device_block_buffer (device);
 
   return (slot_kind (slot) == SLOT_PACKED || slot_kind (slot) == SLOT_HUGE) &&
     block_load_slot (device, block, slot, content) == 0 &&

@@ -197,6 +197,11 @@ device_unlock_block (struct device *device, uint64_t block)
   pthread_mutex_unlock (&device_block_lock (device, block)->lock);
 }
 
+/* A block's bytes on the caller's stack, which includes <alloca.h>: at most
+ * BLOCK_BYTES_MAX, but with small blocks requests get along with small stacks,
+ * which can be locked in memory. */
+#define device_block_buffer(device) alloca ((device)->block_bytes)
+
 /* The state lock. */
 static inline void
 device_lock (struct device *device)

@@ -2,6 +2,7 @@
 /* Changes of a live device; see live.h. */
 #include <config.h>
 
+#include <alloca.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -180,10 +181,11 @@ clear_behind (struct device *device, uint64_t size_bytes)
   const uint64_t block = size_bytes >> device->block_shift;
   const uint32_t from_byte = size_bytes & (device->block_bytes - 1);
   const uint32_t bytes = device->block_bytes - from_byte;
-  uint8_t behind[BLOCK_BYTES_MAX];
+  uint8_t *behind;
 
   if (from_byte == 0 || table_peek (&device->table, block) == 0)
     return 0;
+  behind = device_block_buffer (device);
   if (block_load_part (device, block, from_byte, bytes, behind) == -1)
     return -1;
   if (is_zero (behind, bytes))
