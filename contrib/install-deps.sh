@@ -18,7 +18,7 @@ tests='
     clang libclang-rt-14-dev
     busybox-static cpio e2fsprogs kmod linux-image-cloud-amd64 nbd-client
     qemu-system-x86 qemu-utils
-    fio git jq procps util-linux xz-utils
+    fio git gnutls-bin jq procps util-linux xz-utils
 '
 
 case ${1-} in

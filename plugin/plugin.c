@@ -8,12 +8,14 @@
  */
 #include <config.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <lz4.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <zstd.h>
 #ifdef HAVE_LZO
 #include <lzo/lzo1x.h>
@@ -25,6 +27,7 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
+#include "control/access.h"
 #include "control/conf.h"
 #include "control/setup.h"
 #include "control/socket.h"
@@ -95,10 +98,76 @@ zram_config (const char *key, const char *value)
   return r;
 }
 
+/* Who comes in. */
+
+/* nbdkit_peer_tls_dn, where the server has it; the caller frees what it
+ * returns. */
+static char *(*peer_tls_dn) (void);
+
+/* An export whose limits could not be held is not served. */
+static int
+find_peer_tls_dn (void)
+{
+  peer_tls_dn = (char *(*) (void)) dlsym (RTLD_DEFAULT, "nbdkit_peer_tls_dn");
+  for (size_t i = 0; i < conf.nr_exports && !peer_tls_dn; i++)
+    if (conf.exports[i].access.certificates == ACCESS_CERTIFICATES_LISTED)
+      return conf_blame (&conf.exports[i], CONF_ALLOW_CERTIFICATES,
+                         "names of certificates need nbdkit 1.40; any will "
+                         "do with --tls-verify-peer");
+  return 0;
+}
+
+static bool
+is_on_unix_socket (void)
+{
+  struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+  socklen_t bytes = sizeof address;
+
+  return nbdkit_peer_name ((struct sockaddr *) &address, &bytes) == 0 &&
+    address.ss_family == AF_UNIX;
+}
+
+/* *name is the caller's.  is_tls: nbdkit_is_tls knows it in open only. */
+static void
+look_at_peer (struct access_peer *peer, bool is_tls, char **name)
+{
+  peer->is_local = is_on_unix_socket ();
+  peer->uid = peer->is_local ? nbdkit_peer_uid () : -1;
+  peer->is_tls = is_tls;
+  peer->name = *name = is_tls && peer_tls_dn ? peer_tls_dn () : NULL;
+}
+
+/* NULL: the client of this connection may open the export.  Else why not, and
+ * who it is. */
+static const char *
+refusal (const struct conf_export *export, bool is_tls,
+         char who[ACCESS_PEER_CHARS])
+{
+  struct access_peer peer;
+  const char *why;
+  char *name;
+
+  if (!access_is_limited (&export->access))
+    return NULL;
+  look_at_peer (&peer, is_tls, &name);
+  why = access_refusal (&export->access, &peer);
+  access_describe (&peer, who);
+  free (name);
+  return why;
+}
+
+static bool
+is_visible (const struct conf_export *export, bool is_tls)
+{
+  char who[ACCESS_PEER_CHARS];
+
+  return !refusal (export, is_tls, who);
+}
+
 static int
 zram_config_complete (void)
 {
-  return conf_finish (&conf);
+  return conf_finish (&conf) == -1 ? -1 : find_peer_tls_dn ();
 }
 
 static int
@@ -150,7 +219,8 @@ static int
 zram_list_exports (int readonly, int is_tls, struct nbdkit_exports *list)
 {
   for (size_t i = 0; i < conf.nr_exports; i++)
-    if (nbdkit_add_export (list, conf.exports[i].name, NULL) == -1)
+    if (is_visible (&conf.exports[i], is_tls) &&
+        nbdkit_add_export (list, conf.exports[i].name, NULL) == -1)
       return -1;
   return 0;
 }
@@ -158,7 +228,20 @@ zram_list_exports (int readonly, int is_tls, struct nbdkit_exports *list)
 static const char *
 zram_default_export (int readonly, int is_tls)
 {
-  return conf.exports[0].name;
+  return is_visible (&conf.exports[0], is_tls) ? conf.exports[0].name : "";
+}
+
+static int
+let_in (const struct conf_export *export, const struct device *device)
+{
+  char who[ACCESS_PEER_CHARS];
+  const char *why = refusal (export, nbdkit_is_tls () == 1, who);
+
+  if (!why)
+    return 0;
+  nbdkit_error ("%s: refused to a client (%s): %s", device->name, who, why);
+  errno = EACCES;
+  return -1;
 }
 
 /* With a file, names are strict.  A single disk from the command line answers
@@ -179,6 +262,8 @@ zram_open (int readonly)
     return NULL;
   }
   device = exports.exports[found - conf.exports].device;
+  if (let_in (found, device) == -1)
+    return NULL;
   return device_open (device) == 0 ? device : NULL;
 }
 

@@ -551,6 +551,7 @@ export_free (struct conf_export *export)
     free ((void *) export->codecs[priority].params.dict);
   while (export->nr_params_words > 0)
     algorithm_free (&export->params_words[--export->nr_params_words]);
+  access_free (&export->access);
   free (export->backing_path);
   free (export->backing_key_path);
   free (export->store_path);

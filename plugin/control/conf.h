@@ -20,6 +20,7 @@
 
 #include "../policy/policy.h"
 #include "../store/codec.h"
+#include "access.h"
 #include "algorithm.h"
 #include "export.h"
 
@@ -45,6 +46,11 @@
        "most memory the device may hold, all included (default 0: no limit)")\
   KEY (USE_DEDUP, use_dedup, NULL, "0", "0|1",                                \
        "share one object between blocks with the same content (default 0)")  \
+  KEY (ALLOW_UIDS, allow_uids, NULL, "any", "any|UID,UID,...",                \
+       "users who may open it, on a Unix socket only (default any)")          \
+  KEY (ALLOW_CERTIFICATES, allow_certificates, NULL, "none",                  \
+       "none|any|'NAME;NAME;...'",                                            \
+       "TLS clients who may open it, by distinguished name (default none)")   \
   KEY (BACKING_DEV, backing_dev, NULL, "none", "FILE",                        \
        "file or block device to write blocks back to (default none)")        \
   KEY (BACKING_SIZE, backing_size, NULL, "0", "SIZE",                         \
@@ -112,6 +118,7 @@ struct conf_export {
   unsigned nr_params_words;
   uint64_t mem_limit_bytes;
   bool use_dedup;
+  struct access access;
   char *backing_path;           /* NULL: none */
   char *backing_key_path;       /* NULL: none */
   struct backing_settings backing;

@@ -155,6 +155,18 @@ set_use_dedup (struct conf_export *export, const char *value)
   return set_bool (&export->use_dedup, value);
 }
 
+static const char *
+set_allow_uids (struct conf_export *export, const char *value)
+{
+  return access_set_uids (&export->access, value);
+}
+
+static const char *
+set_allow_certificates (struct conf_export *export, const char *value)
+{
+  return access_set_certificates (&export->access, value);
+}
+
 /* "none" is no path. */
 static const char *
 set_path (char **path, const char *value)

@@ -10,9 +10,10 @@
 #   $uri      the same for clients
 #   $server   the process id of the one that runs; empty: none
 #
-# Nothing listens on TCP.  A server is ready when its pid file is written, so
-# nobody sleeps and hopes; what is waited for is looked at again and again, and
-# the test fails when it does not come in far more time than it needs.
+# Nothing listens on TCP, unless it is TCP that matters, and then on the
+# loopback.  A server is ready when its pid file is written, so nobody sleeps
+# and hopes; what is waited for is looked at again and again, and the test fails
+# when it does not come in far more time than it needs.
 
 # Not $TMPDIR: a socket's path has room for 107 characters.
 dir=$(mktemp -d /tmp/zram-test-XXXXXX)
@@ -94,6 +95,34 @@ start_nbdkit () {
     server=$!
     is_child=yes
     wait_until "the server is ready" is_ready
+}
+
+# start_on_loopback ARGUMENT…: as start_nbdkit, on a port that nobody else has;
+# clients find it at $address.  The port is the kernel's choice, so the socket
+# is made here and handed over.
+start_on_loopback () {
+    rm -f "$dir/pid" "$dir/port"
+    perl -e '
+        use Socket;
+        my ($file, @command) = @ARGV;
+        $^F = 3;                # what stays open beyond exec
+        socket (my $listener, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
+        fileno ($listener) == 3 or die "not descriptor 3";
+        bind ($listener, sockaddr_in (0, INADDR_LOOPBACK)) or die "bind: $!";
+        listen ($listener, 64) or die "listen: $!";
+        my ($port) = sockaddr_in (getsockname ($listener));
+        open (my $out, ">", $file) or die "$file: $!";
+        print $out $port;
+        close ($out);
+        $ENV{LISTEN_PID} = $$;
+        $ENV{LISTEN_FDS} = 1;
+        exec (@command) or die "exec: $!";' "$dir/port" \
+        "$NBDKIT" -f --exit-with-parent -P "$dir/pid" "$@" \
+        > "$dir/log" 2>&1 < /dev/null &
+    server=$!
+    is_child=yes
+    wait_until "the server is ready" is_ready
+    address=127.0.0.1:$(cat "$dir/port")
 }
 
 # refuses LINE ARGUMENT…: no server starts, and LINE is all that is said.

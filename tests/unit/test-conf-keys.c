@@ -141,6 +141,13 @@ other_values_are_checked (void)
   check_values ("writeback_limit", VALUES ("0", "1000", "1G"),
                 VALUES ("", "-1", "x", "1X"),
                 "neither a number of pages of 4 KiB nor a size such as 64M");
+  check_values ("allow_uids", VALUES ("any", "0", "0,1000, 4294967294"),
+                VALUES ("", "root", "1,", "4294967295"), "neither any nor uids "
+                "from 0 to 4294967294 with commas between them");
+  check_values ("allow_certificates",
+                VALUES ("none", "any", "CN=a", "CN=a,O=b;CN=*,O=c"),
+                VALUES ("", "all", "CN=a;"), "neither none, any nor names such "
+                "as CN=host,O=* with ; between them");
   check_values ("backing_dev", VALUES ("none", "file", "/dev/sda"),
                 VALUES (""), "a path is missing");
   check_values ("backing_key", VALUES ("none"), VALUES (""),
@@ -151,13 +158,17 @@ static void
 values_arrive (void)
 {
   struct conf conf = good_conf (SETTINGS (
-    "use_dedup=1", "backing_dev=file", "backing_size=1G",
+    "use_dedup=1", "allow_uids=7,0", "allow_certificates=CN=a;CN=b",
+    "backing_dev=file", "backing_size=1G",
     "writeback_limit=2M", "writeback_limit_enable=1", "idle_age=1h",
     "recompress_age=2m", "writeback_age=3d", "writeback_rate=5M/2h",
     "on_incompressible=reject", "on_full=error", "control=/run/control"));
   const struct conf_export *export = &conf.exports[0];
 
   check (export->use_dedup);
+  check (export->access.nr_uids == 2 && export->access.uids[0] == 7);
+  check (export->access.certificates == ACCESS_CERTIFICATES_LISTED);
+  check_str_equal (export->access.patterns, "CN=a;CN=b");
   check_str_equal (export->backing_path, "file");
   check (export->backing.size_bytes == 1 << 30);
   check (export->writeback_limit_pages == 512);
@@ -180,6 +191,7 @@ defaults_are_what_help_says (void)
   const struct conf_export *export = &conf.exports[0];
 
   check (!export->use_dedup && !export->backing_path);
+  check (!access_is_limited (&export->access));
   check (!export->backing_key_path && !export->backing.has_key);
   check (!export->writeback_limit_enable);
   check (export->policy.idle_age_s == 0);
