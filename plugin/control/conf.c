@@ -9,7 +9,6 @@
  */
 #include <config.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -25,47 +24,15 @@
 #include "file.h"
 #include "key.h"
 
-/* What inih keeps of a line and of a section's name, as distributions build
- * it. */
-#define LINE_CHARS_MAX 198
+/* What inih keeps of a section's name, as distributions build it, and what it
+ * passes over before a line. */
 #define SECTION_CHARS_MAX 49
-
-/* What it passes over before a line. */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define BLANKS " \t\r\v\f"
 
 #define OUT_OF_MEMORY "out of memory"
 
 /* Reports. */
-
-#define SHOWN_CHARS 256
-
-/* One line stays one line, whatever is in a value. */
-static const char *
-shown (const char *value, char text[SHOWN_CHARS])
-{
-  size_t i;
-
-  for (i = 0; value[i] && i < SHOWN_CHARS - 1; i++)
-    text[i] = iscntrl ((unsigned char) value[i]) ? '?' : value[i];
-  text[i] = '\0';
-  return text;
-}
-
-static int
-complain (const struct conf_origin *origin, const char *key, const char *wrong,
-          const char *value)
-{
-  char text[SHOWN_CHARS];
-
-  if (origin->file)
-    report_error ("%s:%u: %s: %s: '%s'", origin->file, origin->line, key,
-                  wrong, shown (value, text));
-  else
-    report_error ("command line: %s: %s: '%s'", key, wrong,
-                  shown (value, text));
-  return -1;
-}
 
 int
 conf_blame (const struct conf_export *export, enum conf_key_id id,
@@ -74,7 +41,7 @@ conf_blame (const struct conf_export *export, enum conf_key_id id,
   const struct conf_origin *origin = &export->origins[id];
 
   if (origin->text)
-    return complain (origin, conf_keys[id].name, wrong, origin->text);
+    return conf_complain (origin, conf_keys[id].name, wrong, origin->text);
   report_error ("%s", wrong);
   return -1;
 }
@@ -97,10 +64,10 @@ note_value (struct conf_origin *noted, const struct conf_origin *origin,
             const char *key, const char *value)
 {
   if (noted->text)
-    return complain (origin, key, "given twice", value);
+    return conf_complain (origin, key, "given twice", value);
   *noted = *origin;
   noted->text = strdup (value);
-  return noted->text ? 0 : complain (origin, key, OUT_OF_MEMORY, value);
+  return noted->text ? 0 : conf_complain (origin, key, OUT_OF_MEMORY, value);
 }
 
 /* Parse a value into an export. */
@@ -110,7 +77,7 @@ apply (struct conf_export *export, int id, const struct conf_origin *origin)
   const char *wrong = conf_keys[id].set (export, origin->text);
 
   if (wrong)
-    return complain (origin, conf_keys[id].name, wrong, origin->text);
+    return conf_complain (origin, conf_keys[id].name, wrong, origin->text);
   return 0;
 }
 
@@ -156,16 +123,16 @@ conf_set (struct conf *conf, const char *key, const char *value)
 
   if (strcmp (key, "store_fd") == 0) {
     wrong = add_store_fd (conf, value);
-    return wrong ? complain (&here, key, wrong, value) : 0;
+    return wrong ? conf_complain (&here, key, wrong, value) : 0;
   }
   if (string) {
     wrong = *string ? "given twice" :
       *value == '\0' && string != &conf->only ? "a path is missing" :
       conf_set_string (string, value);
-    return wrong ? complain (&here, key, wrong, value) : 0;
+    return wrong ? conf_complain (&here, key, wrong, value) : 0;
   }
   if (id == -1)
-    return complain (&here, key, "unknown key", value);
+    return conf_complain (&here, key, "unknown key", value);
   return note_value (&conf->overrides[id], &here, key, value);
 }
 
@@ -177,7 +144,6 @@ struct reader {
   size_t bytes;
   unsigned line;                /* handed over last; 0: none */
   bool failed;                  /* a message was given */
-  unsigned server_keys_seen;
 };
 
 /* Only the first thing that is wrong is reported. */
@@ -190,7 +156,7 @@ complain_here (struct reader *reader, const char *key, const char *wrong,
   };
 
   if (!reader->failed)
-    complain (&origin, key, wrong, value);
+    conf_complain (&origin, key, wrong, value);
   reader->failed = true;
 }
 
@@ -261,7 +227,7 @@ look_at_line (struct reader *reader, char *line, size_t chars)
 
   if (strlen (line) != chars)
     complain_here (reader, "line", "there is a NUL byte in it", line);
-  if (chars > LINE_CHARS_MAX)
+  if (chars > CONF_LINE_CHARS_MAX)
     complain_here (reader, "line", "longer than 198 characters", line);
   if (reader->line == 1 && strncmp (line, BYTE_ORDER_MARK, 3) == 0)
     line += 3;
@@ -295,41 +261,20 @@ read_line (char *buffer, int size, void *opaque)
   return buffer;
 }
 
-static bool
-is_server_key (const char *name, unsigned *index)
-{
-  for (*index = 0; conf_server_keys[*index]; ++*index)
-    if (strcmp (name, conf_server_keys[*index]) == 0)
-      return true;
-  return false;
-}
-
-/* The command line wins. */
-static void
-note_control (struct reader *reader, const char *value)
-{
-  const char *wrong = *value ? NULL : "a path is missing";
-
-  if (!wrong && !reader->conf->control)
-    wrong = conf_set_string (&reader->conf->control, value);
-  if (wrong)
-    complain_here (reader, "control", wrong, value);
-}
-
+/* The command line's control wins. */
 static void
 note_server_key (struct reader *reader, const char *name, const char *value)
 {
-  unsigned index;
+  const struct conf_origin origin = {
+    .file = reader->conf->file, .line = reader->line,
+  };
+  struct conf *conf = reader->conf;
 
-  if (!is_server_key (name, &index))
-    complain_here (reader, name, "unknown key in [server]", value);
-  else if (reader->server_keys_seen & 1u << index)
-    complain_here (reader, name, "given twice", value);
-  else {
-    reader->server_keys_seen |= 1u << index;
-    if (strcmp (name, "control") == 0)
-      note_control (reader, value);
-  }
+  if (conf_server_set (&conf->server, name, &origin, value) == -1)
+    reader->failed = true;
+  else if (strcmp (name, "control") == 0 && !conf->control &&
+           conf_set_string (&conf->control, value) != NULL)
+    complain_here (reader, name, OUT_OF_MEMORY, value);
 }
 
 static void
@@ -467,7 +412,7 @@ apply_all_params (struct conf_export *export)
 
   for (unsigned i = 0; i < export->nr_params_words && !wrong; i++)
     wrong = apply_params (export, &export->params_words[i], &seen);
-  return wrong ? complain (origin, key, wrong, origin->text) : 0;
+  return wrong ? conf_complain (origin, key, wrong, origin->text) : 0;
 }
 
 /* Blocks are numbered with 32 bits; shares take half of the numbers. */
@@ -497,7 +442,7 @@ load_key (struct conf_export *export)
     return 0;
   wrong = key_read (export->backing_key_path, export->backing.key, &errnum);
   export->backing.has_key = !wrong;
-  return wrong ? complain (origin, conf_keys[CONF_BACKING_KEY].name, wrong,
+  return wrong ? conf_complain (origin, conf_keys[CONF_BACKING_KEY].name, wrong,
                            origin->text) : 0;
 }
 
@@ -514,7 +459,7 @@ complete_key (const struct conf *conf, struct conf_export *export, int id)
     *origin = *override;
     origin->text = strdup (override->text);
     if (!origin->text)
-      return complain (override, conf_keys[id].name, OUT_OF_MEMORY,
+      return conf_complain (override, conf_keys[id].name, OUT_OF_MEMORY,
                        override->text);
     return apply (export, id, origin);
   }
@@ -614,7 +559,7 @@ give_store_fds (struct conf *conf)
     if (!export && *given->export == '\0' && conf->nr_exports == 1)
       export = &conf->exports[0];
     if (!export || export->has_store_fd)
-      return complain (&(struct conf_origin) { .file = NULL }, "store_fd",
+      return conf_complain (&(struct conf_origin) { .file = NULL }, "store_fd",
                        export ? "given twice" : "there is no such export",
                        given->export);
     export->has_store_fd = true;
@@ -626,7 +571,8 @@ give_store_fds (struct conf *conf)
 int
 conf_finish (struct conf *conf)
 {
-  if (collect_exports (conf) == -1)
+  if (collect_exports (conf) == -1 ||
+      conf_server_complete (&conf->server) == -1)
     return -1;
   for (size_t i = 0; i < conf->nr_exports; i++)
     if (complete_export (conf, &conf->exports[i]) == -1)
@@ -662,6 +608,7 @@ conf_free (struct conf *conf)
   free (conf->file);
   free (conf->only);
   free (conf->control);
+  conf_server_free (&conf->server);
   *conf = (struct conf) { .file = NULL };
 }
 

@@ -22,6 +22,8 @@
 #include "../store/codec.h"
 #include "access.h"
 #include "algorithm.h"
+#include "conf_origin.h"
+#include "conf_server.h"
 #include "export.h"
 
 /* id, name, alias, default (NULL: must be given), value, help
@@ -77,6 +79,9 @@
   KEY (STORE, store, NULL, "anonymous", "anonymous|FILE",                     \
        "where the memory is; a FILE in memory survives the server")
 
+/* What inih keeps of a line, as distributions build it. */
+#define CONF_LINE_CHARS_MAX 198
+
 #define CONF_KEY_ID(id, name, alias, default_text, value, help) CONF_##id,
 
 enum conf_key_id {
@@ -94,13 +99,6 @@ enum conf_key_id {
   "control=PATH\n    socket to see and change the devices through\n"          \
   "store_fd=N:EXPORT\n    an open file instead of the export's store\n"       \
   "The key size= may be left out: nbdkit zram 4G"
-
-/* Where a value was written, and the value; text NULL: not given. */
-struct conf_origin {
-  const char *file;             /* NULL: the command line */
-  unsigned line;
-  char *text;
-};
 
 /* What a priority compresses with; algorithm NULL: nothing. */
 struct conf_codec {
@@ -141,6 +139,7 @@ struct conf {
   char *file;                   /* config=; NULL: none */
   char *only;                   /* export=; NULL: all */
   char *control;                /* control=, or [server]'s; NULL: none */
+  struct conf_server server;
   struct conf_export *exports;
   size_t nr_exports;
   struct conf_origin overrides[NR_CONF_KEYS];   /* from the command line */
@@ -157,9 +156,6 @@ struct conf_key {
 };
 
 extern const struct conf_key conf_keys[NR_CONF_KEYS];
-
-/* Keys of the section [server], which is the server's, not the plugin's. */
-extern const char *const conf_server_keys[];
 
 /* Replace an owned string.  For conf_keys.c and conf.c; NULL, or what is
  * wrong. */

@@ -265,8 +265,3 @@ set_store (struct conf_export *export, const char *value)
 const struct conf_key conf_keys[NR_CONF_KEYS] = {
   CONF_KEYS (CONF_KEY_ENTRY)
 };
-
-const char *const conf_server_keys[] = {
-  "listen", "tls", "tls_certificates", "tls_psk", "threads", "pidfile", "user",
-  "control", NULL
-};

@@ -11,13 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "../store/report.h"
 #include "connection.h"
 #include "socket.h"
+#include "unix_listener.h"
 
 /* A person, a monitor, and some scripts.  Two of them never change anything, so
  * whatever is under way can be watched. */
@@ -34,15 +33,12 @@
 #define RETRY_MS 100
 
 struct control_socket {
-  struct sockaddr_un address;
-  struct stat file;             /* what was bound */
+  struct unix_listener listener;
   int stop_pipe[2];
   struct connections connections;
   pthread_t threads[NR_THREADS];
   unsigned nr_threads;
 };
-
-/* The file. */
 
 static int
 complain (const char *path, const char *what)
@@ -51,128 +47,31 @@ complain (const char *path, const char *what)
   return -1;
 }
 
-static int
-set_address (struct sockaddr_un *address, const char *path)
-{
-  if (strlen (path) >= sizeof address->sun_path) {
-    errno = ENAMETOOLONG;
-    return complain (path, "a socket's path has at most 107 bytes");
-  }
-  address->sun_family = AF_UNIX;
-  strcpy (address->sun_path, path);
-  return 0;
-}
-
-/* 0 if a server listens there, else -1 and the reason. */
-static int
-knock (const struct sockaddr_un *address)
-{
-  const int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                         0);
-  int r, saved_errno;
-
-  if (fd == -1)
-    return -1;
-  r = connect (fd, (const struct sockaddr *) address, sizeof *address);
-  saved_errno = errno;
-  close (fd);
-  errno = saved_errno;
-  return r == -1 && errno == EAGAIN ? 0 : r;
-}
-
-/* Make room: nothing is there, or a socket that nobody listens on. */
-static int
-remove_stale (const struct sockaddr_un *address)
-{
-  const char *path = address->sun_path;
-  struct stat file;
-
-  if (lstat (path, &file) == -1)
-    return errno == ENOENT ? 0 : complain (path, strerror (errno));
-  if (!S_ISSOCK (file.st_mode)) {
-    errno = EEXIST;
-    return complain (path, "is there and not a socket");
-  }
-  if (knock (address) == 0) {
-    errno = EADDRINUSE;
-    return complain (path, "another server listens there");
-  }
-  if (errno != ECONNREFUSED || unlink (path) == -1)
-    return complain (path, strerror (errno));
-  return 0;
-}
-
-/* No thread runs yet, so the umask is nobody else's. */
-static int
-bind_privately (int fd, const struct sockaddr_un *address)
-{
-  const mode_t saved_umask = umask (0177);
-  const int r = bind (fd, (const struct sockaddr *) address, sizeof *address);
-
-  umask (saved_umask);
-  return r;
-}
-
-static int
-listen_there (struct control_socket *control, int fd)
-{
-  const struct sockaddr_un *address = &control->address;
-
-  if (remove_stale (address) == -1)
-    return -1;
-  if (bind_privately (fd, address) == -1)
-    return complain (address->sun_path, strerror (errno));
-  if (stat (address->sun_path, &control->file) == 0 &&
-      listen (fd, BACKLOG) == 0)
-    return 0;
-  complain (address->sun_path, strerror (errno));
-  unlink (address->sun_path);
-  return -1;
-}
-
 struct control_socket *
 control_socket_open (const char *path, const struct exports *exports)
 {
   struct control_socket *control = calloc (1, sizeof *control);
-  int fd;
 
   if (!control) {
     complain (path, strerror (errno));
     return NULL;
   }
-  if (set_address (&control->address, path) == -1)
-    goto err1;
-  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd == -1) {
-    complain (path, strerror (errno));
-    goto err1;
+  if (unix_listener_open (&control->listener, "control", path,
+                          BACKLOG) == -1) {
+    free (control);
+    return NULL;
   }
-  if (listen_there (control, fd) == -1)
-    goto err2;
   control->connections = (struct connections) {
-    .exports = exports, .listener = fd, .nr_max = NR_THREADS,
-    .nr_stores_max = NR_STORES_MAX,
+    .exports = exports, .listener = control->listener.fd,
+    .nr_max = NR_THREADS, .nr_stores_max = NR_STORES_MAX,
   };
   return control;
-
- err2:
-  close (fd);
- err1:
-  free (control);
-  return NULL;
 }
 
-/* A server that came later may have put its own file there. */
 void
 control_socket_close (struct control_socket *control)
 {
-  const char *path = control->address.sun_path;
-  struct stat file;
-
-  if (stat (path, &file) == 0 && file.st_dev == control->file.st_dev &&
-      file.st_ino == control->file.st_ino)
-    unlink (path);
-  close (control->connections.listener);
+  unix_listener_close (&control->listener);
   free (control);
 }
 
@@ -232,7 +131,7 @@ start_threads (struct control_socket *control, const pthread_attr_t *attr)
   }
   if (r == 0)
     return 0;
-  complain (control->address.sun_path, strerror (r));
+  complain (control->listener.address.sun_path, strerror (r));
   control_socket_stop (control);
   errno = r;
   return -1;
@@ -247,7 +146,7 @@ control_socket_start (struct control_socket *control)
   int r;
 
   if (pipe2 (control->stop_pipe, O_CLOEXEC) == -1)
-    return complain (control->address.sun_path, strerror (errno));
+    return complain (control->listener.address.sun_path, strerror (errno));
   control->connections.stop = control->stop_pipe[0];
   pthread_attr_init (&attr);
   pthread_attr_setstacksize (&attr, STACK_BYTES);
