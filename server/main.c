@@ -14,7 +14,10 @@
 
 #include "attribute.h"
 #include "command.h"
+#include "inifile.h"
+#include "serve.h"
 #include "status.h"
+#include "stop.h"
 
 #define DEFAULT_CONTROL "/run/nbdzram/control.sock"
 
@@ -38,9 +41,30 @@ static const struct command commands[] = {
     compact_run, NULL },
   { "reset", "[DEVICE]", "forget all content and settings", NULL, reset_run,
     NULL },
+  { "serve", "[OPTION...]", "serve the disks of an ini file", serve_options,
+    serve_run, NULL },
+  { "stop", "[OPTION...]", "end what serves them; their content is forgotten",
+    stop_options, stop_run, NULL },
+  { "restart", "[OPTION...]",
+    "the same disks with the version and the ini file that are there now",
+    restart_options, restart_run, NULL },
+  { "check-config", "[OPTION...] [EXPORT...]",
+    "is the ini file good, and are these exports in it?", inifile_options,
+    check_config_run, NULL },
+  { "dump-config", "[OPTION...]", "show the ini file with all defaults",
+    inifile_options, dump_config_run, NULL },
 };
 
 #define NR_COMMANDS (sizeof commands / sizeof *commands)
+
+/* What stands before a command in --help. */
+static const struct {
+  const char *command;
+  const char *text;
+} headings[] = {
+  { "status", "commands, status if there is none:" },
+  { "serve", "\nservers:" },
+};
 
 /* Without a subcommand. */
 static const struct command *const default_command = &commands[0];
@@ -65,14 +89,23 @@ print_options (const struct command *command)
 }
 
 static void
+print_heading (const char *command)
+{
+  for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
+    if (strcmp (headings[i].command, command) == 0)
+      puts (headings[i].text);
+}
+
+static void
 print_help (void)
 {
   puts ("usage: nbdzram [COMMAND] [OPTION...] [ARGUMENT...]\n"
-        "Looks at the compressed disks of a running server, and steers them.\n"
-        "\ncommands, status if there is none:");
-  for (size_t i = 0; i < NR_COMMANDS; i++)
+        "Serves compressed disks in memory, looks at them and steers them.\n");
+  for (size_t i = 0; i < NR_COMMANDS; i++) {
+    print_heading (commands[i].name);
     printf ("  %s %s\n      %s\n", commands[i].name, commands[i].words,
             commands[i].help);
+  }
   puts ("\nDEVICE may be left out if the server has just one.\n"
         "nbdzram COMMAND --help tells more.");
   print_options (default_command);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Includes obey the floors: store/ knows store/ only, policy/ knows store/,
 # control/ knows both, plugin.c knows all and alone knows nbdkit; server/ shares
-# units and the protocol.
+# the ini file, units and the protocol.
 set -eu
 
 cd "$top_srcdir/plugin"
@@ -56,9 +56,10 @@ END
 
 # The command has what both have to agree on, and no more.
 cd "$top_srcdir/server"
-forbid "server/ includes of plugin/ more than units and the protocol" <<END
+shared='control/(conf|conf_dump|conf_server|file|protocol|units|unix_listener)'
+forbid "server/ includes of plugin/ more than both have to agree on" <<END
 $(includes . | grep '/.*:".*/' |
-    grep -Ev ':"\.\./plugin/control/(units|protocol)\.h"$')
+    grep -Ev ':"\.\./plugin/('"$shared"'|store/report)\.h"$')
 END
 forbid "<libsmartcols.h> is for status.c only" <<END
 $(includes . | grep -F ':<libsmartcols.h>' | grep -v '^\./status\.c:')

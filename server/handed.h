@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Descriptors that systemd handed over, or the keeper that was here before:
+ * listening sockets, and what the keeper keeps, each with a name.
+ */
+#ifndef NBDZRAM_HANDED_H
+#define NBDZRAM_HANDED_H
+
+struct handed_fd {
+  int fd;                       /* -1: somebody took it */
+  char *name;                   /* "" if it has none */
+};
+
+struct handed {
+  struct handed_fd *fds;
+  unsigned nr;
+};
+
+/* $LISTEN_FDS and its like, which are then gone from the environment; exec
+ * closes them.  Exits if there is no memory. */
+void handed_receive (struct handed *handed);
+
+/* The one of that name, which is now the caller's; -1: none. */
+int handed_take (struct handed *handed, const char *name);
+
+/* What is left is closed. */
+void handed_close (struct handed *handed);
+
+#endif

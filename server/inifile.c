@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The ini file; see inifile.h. */
+#include <config.h>
+
+#include <err.h>
+#include <errno.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../plugin/control/conf_dump.h"
+#include "../plugin/store/report.h"
+#include "inifile.h"
+
+const struct option_spec inifile_options[] = {
+  INIFILE_OPTION,
+  { .name = NULL }
+};
+
+const char *
+inifile_path (const struct arguments *arguments)
+{
+  const char *path = arguments_get (arguments, "config");
+
+  return path ? path : CONF_DEFAULT_FILE;
+}
+
+/* Backing files: the server opens them, and makes those that are not there. */
+
+static const char *
+why_no_new_file (const struct conf_export *export)
+{
+  char *copy;
+  bool may;
+
+  if (export->backing.size_bytes == 0)
+    return "is not there, and backing_size does not say how large to make it";
+  copy = strdup (export->backing_path);
+  if (!copy)
+    return strerror (errno);
+  may = eaccess (dirname (copy), W_OK | X_OK) == 0;
+  free (copy);
+  return may ? NULL : strerror (errno);
+}
+
+static const char *
+why_no_backing (const struct conf_export *export)
+{
+  struct stat file;
+
+  if (stat (export->backing_path, &file) == -1)
+    return errno == ENOENT ? why_no_new_file (export) : strerror (errno);
+  if (!S_ISREG (file.st_mode) && !S_ISBLK (file.st_mode))
+    return "neither a file nor a block device";
+  return eaccess (export->backing_path, R_OK | W_OK) == 0 ? NULL :
+    strerror (errno);
+}
+
+static int
+check_backing (const struct conf_export *export)
+{
+  const char *wrong = export->backing_path ? why_no_backing (export) : NULL;
+
+  return wrong ? conf_blame (export, CONF_BACKING_DEV, wrong) : 0;
+}
+
+/* Loading. */
+
+int
+inifile_read (const char *path, struct conf *conf)
+{
+  report_set_sink (vwarnx);
+  *conf = (struct conf) { .file = NULL };
+  return conf_set (conf, "config", path) == -1 ? -1 : conf_finish (conf);
+}
+
+int
+inifile_load (const char *path, struct conf *conf)
+{
+  int r = inifile_read (path, conf);
+
+  if (r == -1)
+    return -1;
+  r = conf_server_check (&conf->server);
+  for (size_t i = 0; i < conf->nr_exports; i++)
+    r |= check_backing (&conf->exports[i]);
+  return r;
+}
+
+/* Values. */
+
+const char *
+inifile_text (const struct conf_export *export, const char *key)
+{
+  for (int id = 0; id < NR_CONF_KEYS; id++)
+    if (strcmp (conf_keys[id].name, key) == 0)
+      return export->origins[id].text ? export->origins[id].text :
+        conf_keys[id].default_text;
+  return NULL;
+}
+
+bool
+inifile_locks_memory (const struct conf *conf)
+{
+  for (size_t i = 0; i < conf->nr_exports; i++) {
+    const char *text = inifile_text (&conf->exports[i], "lock_memory");
+
+    if (text && strcmp (text, "on") == 0)
+      return true;
+  }
+  return false;
+}
+
+/* Subcommands. */
+
+/* The words are exports that must be there. */
+static int
+check_exports (const struct conf *conf, const struct arguments *arguments)
+{
+  int r = 0;
+
+  for (unsigned i = 0; i < arguments->nr_words; i++)
+    if (*arguments->words[i] == '\0' ||
+        !conf_find (conf, arguments->words[i])) {
+      warnx ("%s: there is no export '%s'", conf->file, arguments->words[i]);
+      r = -1;
+    }
+  return r;
+}
+
+int
+check_config_run (const char *control, struct arguments *arguments)
+{
+  struct conf conf;
+  int r = inifile_load (inifile_path (arguments), &conf);
+
+  if (r == 0)
+    r = check_exports (&conf, arguments);
+  conf_free (&conf);
+  return r == 0 ? STATUS_OK : STATUS_FAILED;
+}
+
+int
+dump_config_run (const char *control, struct arguments *arguments)
+{
+  struct conf conf;
+  int r;
+
+  if (arguments->nr_words > 0) {
+    warnx ("dump-config: what is '%s'?", arguments->words[0]);
+    return STATUS_USAGE;
+  }
+  r = inifile_read (inifile_path (arguments), &conf);
+  if (r == 0)
+    conf_dump (&conf, stdout);
+  conf_free (&conf);
+  return r == 0 ? STATUS_OK : STATUS_FAILED;
+}

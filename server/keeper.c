@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The keeper; see keeper.h. */
+#include <config.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "keeper.h"
+#include "notify.h"
+#include "resident.h"
+#include "successor.h"
+
+/* A server that served so long has not started in vain. */
+#define SERVED_MS 60000
+
+/* So many deaths of servers that did not are put up with, the first without a
+ * pause, the others with ones that double. */
+#define FAILURES_MAX 5
+#define PAUSE_MS 100
+
+/* What it may take to answer the requests under way. */
+#define END_MS 10000
+
+/* The successor's descriptors, in a row from 3 on, may be more than the
+ * server's. */
+#define SPARE_FDS 8
+
+enum goal { GOAL_SERVE, GOAL_RESTART, GOAL_STOP };
+
+enum phase {
+  PHASE_STARTING,
+  PHASE_SERVING,
+  PHASE_PAUSE,                  /* until due_ms, then a start */
+  PHASE_ENDING,                 /* until due_ms, then by force */
+  PHASE_HOLDING,                /* no server */
+};
+
+static struct {
+  struct keeper_parts *parts;
+  enum goal goal;
+  enum phase phase;
+  pid_t server;                 /* 0: none */
+  pid_t checker;                /* 0: none */
+  int signal_fd;
+  int pipe[2];                  /* the server says that it is ready */
+  int *fds;                     /* the server's, in their order */
+  bool has_served;
+  bool has_failed;              /* the first one did not start */
+  unsigned nr_failures;         /* in a row */
+  unsigned nr_deaths;
+  int64_t ready_ms;             /* when it began to serve */
+  int64_t due_ms;               /* 0: never */
+  int64_t watchdog_ms;          /* the next one; 0: never */
+} keeper;
+
+int
+keeper_first_fd (const struct keeper_parts *parts)
+{
+  return launch_first_free_fd (&parts->launch) + SPARE_FDS;
+}
+
+/* Words. */
+
+#define LINE_CHARS 512
+
+/* One line in one piece, and no buffer of stdio. */
+__attribute__ ((format (printf, 1, 2))) static void
+say (const char *fmt, ...)
+{
+  char text[LINE_CHARS] = "nbdzram: ";
+  size_t chars = strlen (text);
+  va_list ap;
+
+  va_start (ap, fmt);
+  vsnprintf (text + chars, sizeof text - chars - 1, fmt, ap);
+  va_end (ap);
+  chars = strlen (text);
+  text[chars++] = '\n';
+  (void) !write (STDERR_FILENO, text, chars);
+}
+
+static void
+set_state (enum keeper_state state)
+{
+  pidfile_set_state (&keeper.parts->pidfile, state);
+}
+
+/* Time. */
+
+static int64_t
+now_ms (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return now.tv_sec * INT64_C (1000) + now.tv_nsec / 1000000;
+}
+
+static int64_t
+earlier (int64_t a, int64_t b)
+{
+  return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* -1: nothing is due. */
+static int
+timeout_ms (void)
+{
+  const int64_t due = earlier (keeper.due_ms, keeper.watchdog_ms);
+  const int64_t left = due - now_ms ();
+
+  return due == 0 ? -1 : left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : left;
+}
+
+static void
+feed_watchdog (void)
+{
+  const unsigned interval = notify_watchdog_ms ();
+
+  if (interval == 0)
+    return;
+  notify ("WATCHDOG=1\n");
+  keeper.watchdog_ms = now_ms () + interval;
+}
+
+/* Starts. */
+
+static void
+drain_pipe (void)
+{
+  char text[64];
+
+  while (read (keeper.pipe[0], text, sizeof text) > 0)
+    ;
+}
+
+static void start_again (void);
+
+static void
+start_server (void)
+{
+  const struct keeper_parts *parts = keeper.parts;
+
+  if (parts->is_insecure)
+    say ("warning: insecure=yes: everybody who reaches this machine may read "
+         "and write the disks");
+  drain_pipe ();
+  keeper.phase = PHASE_STARTING;
+  keeper.due_ms = 0;
+  set_state (KEEPER_STARTING);
+  keeper.server = launch_start (&parts->launch, keeper.fds);
+  if (keeper.server != -1)
+    return;
+  say ("no process for the server: %s", strerrordesc_np (errno));
+  keeper.server = 0;
+  start_again ();
+}
+
+/* Clients are refused from now on. */
+static void
+give_up (void)
+{
+  keeper.phase = PHASE_HOLDING;
+  keeper.due_ms = 0;
+  listeners_close (&keeper.parts->listeners);
+  say ("gave up: %u servers died in a row; clients are refused, the memory is "
+       "held until nbdzram restart or stop", keeper.nr_failures);
+  notify ("STATUS=gave up after %u servers that died in a row; the memory is "
+          "held\n", keeper.nr_failures);
+  set_state (KEEPER_HOLDING);
+}
+
+/* Again at once, later, or never. */
+static void
+start_again (void)
+{
+  if (keeper.ready_ms && now_ms () - keeper.ready_ms >= SERVED_MS)
+    keeper.nr_failures = 0;
+  keeper.ready_ms = 0;
+  keeper.nr_failures++;
+  if (keeper.nr_failures > FAILURES_MAX)
+    give_up ();
+  else if (keeper.nr_failures == 1)
+    start_server ();
+  else {
+    keeper.phase = PHASE_PAUSE;
+    keeper.due_ms = now_ms () + (PAUSE_MS << (keeper.nr_failures - 1));
+  }
+}
+
+static void
+tell_who_waits (void)
+{
+  if (keeper.parts->ready_fd == -1)
+    return;
+  (void) !write (keeper.parts->ready_fd, "", 1);
+  close (keeper.parts->ready_fd);
+  keeper.parts->ready_fd = -1;
+}
+
+/* The server wrote its number. */
+static void
+note_ready (void)
+{
+  drain_pipe ();
+  if (keeper.phase != PHASE_STARTING)
+    return;
+  keeper.phase = PHASE_SERVING;
+  keeper.ready_ms = now_ms ();
+  if (!keeper.has_served && keeper.parts->launch.is_locked)
+    resident_keep (keeper.server);
+  keeper.has_served = true;
+  set_state (KEEPER_SERVING);
+  notify ("READY=1\nSTATUS=process %d serves %u exports; %u servers died\n",
+          (int) keeper.server, keeper.parts->launch.nr_stores,
+          keeper.nr_deaths);
+  tell_who_waits ();
+}
+
+/* Ends. */
+
+/* Of a server, or of none. */
+static void
+end_server (enum goal goal)
+{
+  keeper.goal = goal;
+  if (keeper.server == 0) {
+    keeper.phase = PHASE_HOLDING;
+    return;
+  }
+  if (keeper.phase != PHASE_ENDING) {
+    kill (keeper.server, SIGTERM);
+    keeper.due_ms = now_ms () + END_MS;
+  }
+  keeper.phase = PHASE_ENDING;
+}
+
+static void
+say_how (int status)
+{
+  if (WIFSIGNALED (status))
+    say ("the server, process %d, was killed by signal %d (%s)",
+         (int) keeper.server, WTERMSIG (status),
+         sigabbrev_np (WTERMSIG (status)));
+  else
+    say ("the server, process %d, ended with status %d", (int) keeper.server,
+         WEXITSTATUS (status));
+}
+
+static void
+note_death (int status)
+{
+  const bool was_meant = keeper.phase == PHASE_ENDING;
+
+  keeper.due_ms = 0;
+  if (!was_meant)
+    say_how (status);
+  keeper.server = 0;
+  if (was_meant) {
+    keeper.phase = PHASE_HOLDING;
+    return;
+  }
+  keeper.nr_deaths++;
+  notify ("STATUS=starting again, %u servers died\n", keeper.nr_deaths);
+  if (keeper.has_served || keeper.parts->has_handed_memory)
+    start_again ();
+  else {
+    keeper.has_failed = true;
+    end_server (GOAL_STOP);
+  }
+}
+
+/* A restart: the ini file is checked by the version that is installed now,
+ * before anything is ended. */
+
+static void
+start_check (bool force)
+{
+  char **argv = force ? keeper.parts->force_argv : keeper.parts->check_argv;
+  sigset_t none;
+
+  if (keeper.checker != 0 || keeper.goal != GOAL_SERVE)
+    return;
+  notify ("RELOADING=1\nMONOTONIC_USEC=%lld\n", (long long) now_ms () * 1000);
+  keeper.checker = vfork ();
+  if (keeper.checker != 0)
+    return;
+  sigemptyset (&none);
+  sigprocmask (SIG_SETMASK, &none, NULL);
+  execv (argv[0], argv);
+  _exit (127);
+}
+
+static void
+note_check (int status)
+{
+  keeper.checker = 0;
+  if (keeper.goal != GOAL_SERVE)
+    return;
+  keeper.parts->pidfile.nr_restarts++;
+  if (status == 0) {
+    set_state (KEEPER_STARTING);
+    end_server (GOAL_RESTART);
+    return;
+  }
+  say ("no restart: the configuration was refused");
+  set_state (KEEPER_REFUSED);
+  notify ("READY=1\n");
+}
+
+/* Events. */
+
+static void
+reap (void)
+{
+  pid_t pid;
+  int status;
+
+  while ((pid = waitpid (-1, &status, WNOHANG)) > 0)
+    if (pid == keeper.server)
+      note_death (status);
+    else if (pid == keeper.checker)
+      note_check (status);
+}
+
+/* The value that comes with a hang-up means force. */
+static void
+note_signals (void)
+{
+  struct signalfd_siginfo info;
+
+  while (read (keeper.signal_fd, &info, sizeof info) == sizeof info)
+    switch (info.ssi_signo) {
+    case SIGCHLD:
+      reap ();
+      break;
+    case SIGHUP:
+      start_check (info.ssi_code == SI_QUEUE && info.ssi_int);
+      break;
+    default:
+      notify ("STOPPING=1\nSTATUS=stopping\n");
+      end_server (GOAL_STOP);
+    }
+}
+
+static void
+note_time (void)
+{
+  const int64_t now = now_ms ();
+
+  if (keeper.watchdog_ms && now >= keeper.watchdog_ms)
+    feed_watchdog ();
+  if (!keeper.due_ms || now < keeper.due_ms)
+    return;
+  keeper.due_ms = 0;
+  if (keeper.phase == PHASE_PAUSE)
+    start_server ();
+  else if (keeper.phase == PHASE_ENDING && keeper.server) {
+    say ("the server does not end: killed");
+    kill (keeper.server, SIGKILL);
+  }
+}
+
+/* Who was ready and died at once was ready first. */
+static void
+wait_for_events (void)
+{
+  struct pollfd fds[] = {
+    { .fd = keeper.signal_fd, .events = POLLIN },
+    { .fd = keeper.pipe[0], .events = POLLIN },
+  };
+
+  if (poll (fds, 2, timeout_ms ()) > 0) {
+    if (fds[1].revents)
+      note_ready ();
+    if (fds[0].revents)
+      note_signals ();
+  }
+  note_time ();
+}
+
+/* The whole. */
+
+static void
+watch_signals (void)
+{
+  static const int watched[] = { SIGCHLD, SIGHUP, SIGINT, SIGTERM };
+  sigset_t set;
+
+  sigemptyset (&set);
+  for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
+    sigaddset (&set, watched[i]);
+  sigprocmask (SIG_SETMASK, &set, NULL);
+  signal (SIGPIPE, SIG_IGN);
+  keeper.signal_fd = signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int
+move_up (int fd)
+{
+  const int moved = fcntl (fd, F_DUPFD_CLOEXEC,
+                           keeper_first_fd (keeper.parts));
+
+  close (fd);
+  return moved;
+}
+
+/* The server opens the pipe anew, as the user that it runs as. */
+static int
+make_pipe (void)
+{
+  const struct launch *launch = &keeper.parts->launch;
+
+  if (pipe2 (keeper.pipe, O_CLOEXEC | O_NONBLOCK) == -1)
+    return -1;
+  if (launch->uid != 0 &&
+      fchown (keeper.pipe[1], launch->uid, launch->gid) == -1)
+    return -1;
+  keeper.pipe[0] = move_up (keeper.pipe[0]);
+  keeper.pipe[1] = move_up (keeper.pipe[1]);
+  keeper.signal_fd = move_up (keeper.signal_fd);
+  return keeper.pipe[0] == -1 || keeper.pipe[1] == -1 ? -1 : 0;
+}
+
+static int
+collect_fds (void)
+{
+  const struct keeper_parts *parts = keeper.parts;
+  int *fd = calloc (parts->listeners.nr + parts->memory.nr + 1, sizeof *fd);
+
+  keeper.fds = fd;
+  if (!fd)
+    return -1;
+  for (unsigned i = 0; i < parts->listeners.nr; i++)
+    *fd++ = parts->listeners.fds[i];
+  for (unsigned i = 0; i < parts->memory.nr; i++)
+    *fd++ = parts->memory.stores[i].fd;
+  *fd = keeper.pipe[1];
+  return 0;
+}
+
+static void
+keep_memory (void)
+{
+  const struct stores *memory = &keeper.parts->memory;
+
+  for (unsigned i = 0; i < memory->nr; i++)
+    if (memory->stores[i].is_anonymous)
+      notify_keep (memory->stores[i].name, memory->stores[i].fd);
+}
+
+static int
+stop (void)
+{
+  listeners_close (&keeper.parts->listeners);
+  pidfile_remove (&keeper.parts->pidfile);
+  free (keeper.fds);
+  return keeper.has_failed ? STATUS_FAILED : STATUS_OK;
+}
+
+/* The next version takes over; if it cannot, this one goes on. */
+static void
+succeed (void)
+{
+  successor_start (keeper.parts);
+  say ("%s: cannot be executed: %s", keeper.parts->program,
+       strerrordesc_np (errno));
+  keeper.goal = GOAL_SERVE;
+  start_server ();
+}
+
+int
+keeper_run (struct keeper_parts *parts)
+{
+  keeper.parts = parts;
+  watch_signals ();
+  if (make_pipe () == -1 || collect_fds () == -1) {
+    warn ("keeper");
+    return STATUS_FAILED;
+  }
+  keep_memory ();
+  feed_watchdog ();
+  start_server ();
+  while (keeper.goal != GOAL_STOP || keeper.server != 0) {
+    wait_for_events ();
+    if (keeper.goal == GOAL_RESTART && keeper.server == 0)
+      succeed ();
+  }
+  return stop ();
+}

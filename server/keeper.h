@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The keeper: a small process that owns the sockets and the memory, starts the
+ * server on them, and starts it again when it dies.
+ *
+ * Clients wait in the sockets' queues meanwhile.  What a start needs is there
+ * before the first one; once the server is ready nothing is allocated.  A
+ * server that keeps dying is given up: clients are refused, the memory is held
+ * until somebody stops or restarts the keeper.
+ */
+#ifndef NBDZRAM_KEEPER_H
+#define NBDZRAM_KEEPER_H
+
+#include "launch.h"
+#include "listen.h"
+#include "stores.h"
+#include "pidfile.h"
+
+struct keeper_parts {
+  struct launch launch;
+  struct listeners listeners;
+  struct stores memory;
+  struct pidfile pidfile;
+  bool has_handed_memory;       /* that a failed start must not lose */
+  bool is_insecure;             /* to be said at every start */
+  char **check_argv;            /* how a restart checks the ini file first */
+  char **force_argv;            /* the same for one that may lose exports */
+  char **argv;                  /* our own, for the next version */
+  char *program;
+  int ready_fd;                 /* one byte when it serves; -1: nobody waits */
+};
+
+/* Descriptors of the parts are at least this. */
+int keeper_first_fd (const struct keeper_parts *parts);
+
+/* Until it is stopped.  Returns an exit status; everything is closed. */
+int keeper_run (struct keeper_parts *parts);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What has to be in memory to start a server when there is no memory left: the
+ * keeper itself, and the files that the server was started from.
+ */
+#ifndef NBDZRAM_RESIDENT_H
+#define NBDZRAM_RESIDENT_H
+
+#include <sys/types.h>
+
+/* As far as it can be had: what cannot is said in one line.  Allocates
+ * nothing. */
+void resident_keep (pid_t server);
+
+#endif

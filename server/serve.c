@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The subcommand serve; see serve.h. */
+#include <config.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "inifile.h"
+#include "keeper.h"
+#include "notify.h"
+#include "serve.h"
+#include "successor.h"
+
+const struct option_spec serve_options[] = {
+  INIFILE_OPTION,
+  { "daemon", 0, NULL, "go to the background when it serves" },
+  { "dry-run", 0, NULL, "show how nbdkit would be started" },
+  { .name = NULL }
+};
+
+/* Each connection is a descriptor. */
+#define DESCRIPTORS_MAX 65536
+
+static void
+out_of_memory (void)
+{
+  err (STATUS_FAILED, "out of memory");
+}
+
+/* Directories. */
+
+/* The last directory of the path.  One that is made, or the usual one, is
+ * shared with the user that the server runs as: it may put its socket there,
+ * and cannot touch what is not its own. */
+static void
+prepare_directory (const char *path, const struct launch *launch)
+{
+  char *copy = strdup (path);
+  const char *directory;
+  bool is_ours;
+
+  if (!copy)
+    out_of_memory ();
+  directory = dirname (copy);
+  is_ours = mkdir (directory, 0755) == 0 ||
+    strcmp (directory, CONF_RUN_DIR) == 0;
+  if (is_ours && launch->uid != 0 &&
+      (chown (directory, -1, launch->gid) == -1 ||
+       chmod (directory, 01775) == -1))
+    warn ("%s", directory);
+  free (copy);
+}
+
+static void
+prepare_directories (const struct conf_server *server,
+                     const struct launch *launch)
+{
+  prepare_directory (server->pidfile, launch);
+  prepare_directory (server->control, launch);
+  if (server->listen_path)
+    prepare_directory (server->listen_path, launch);
+}
+
+/* Descriptors. */
+
+static void
+raise_descriptors (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) == -1 ||
+      limit.rlim_cur >= DESCRIPTORS_MAX)
+    return;
+  limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max :
+    DESCRIPTORS_MAX;
+  setrlimit (RLIMIT_NOFILE, &limit);
+}
+
+static void
+move_up (int *fd, int first)
+{
+  const int moved = fcntl (*fd, F_DUPFD_CLOEXEC, first);
+
+  if (moved == -1)
+    err (STATUS_FAILED, "descriptors");
+  close (*fd);
+  *fd = moved;
+}
+
+static void
+move_all_up (struct keeper_parts *parts)
+{
+  const int first = keeper_first_fd (parts);
+
+  for (unsigned i = 0; i < parts->listeners.nr; i++)
+    move_up (&parts->listeners.fds[i], first);
+  parts->listeners.local.fd = parts->listeners.fds[0];
+  for (unsigned i = 0; i < parts->memory.nr; i++)
+    move_up (&parts->memory.stores[i].fd, first);
+  move_up (&parts->pidfile.fd, first);
+  move_up (&parts->pidfile.state_fd, first);
+}
+
+/* A restart. */
+
+static char *
+own_program (void)
+{
+  char path[4096];
+  const ssize_t r = readlink ("/proc/self/exe", path, sizeof path - 1);
+
+  if (r == -1)
+    err (STATUS_FAILED, "/proc/self/exe");
+  path[r] = '\0';
+  return strdup (path);
+}
+
+/* check-config -c FILE, and for less force the exports that must stay. */
+static char **
+make_check (char *program, const struct conf *conf, bool with_exports)
+{
+  static char command[] = "check-config", option[] = "-c", end[] = "--";
+  char **argv = calloc (conf->nr_exports + 6, sizeof *argv);
+  size_t nr = 0;
+
+  if (!argv)
+    out_of_memory ();
+  argv[nr++] = program;
+  argv[nr++] = command;
+  argv[nr++] = option;
+  argv[nr++] = conf->file;
+  argv[nr++] = end;
+  for (size_t i = 0; with_exports && i < conf->nr_exports; i++)
+    argv[nr++] = conf->exports[i].name;
+  return argv;
+}
+
+/* serve -c FILE, in the foreground: whoever started us is served. */
+static char **
+make_successor (char *program, const struct conf *conf)
+{
+  static char command[] = "serve", option[] = "-c";
+  char **argv = calloc (5, sizeof *argv);
+
+  if (!argv)
+    out_of_memory ();
+  argv[0] = program;
+  argv[1] = command;
+  argv[2] = option;
+  argv[3] = conf->file;
+  return argv;
+}
+
+static void
+prepare_restart (struct keeper_parts *parts, const struct conf *conf)
+{
+  parts->program = own_program ();
+  if (!parts->program)
+    out_of_memory ();
+  parts->check_argv = make_check (parts->program, conf, true);
+  parts->force_argv = make_check (parts->program, conf, false);
+  parts->argv = make_successor (parts->program, conf);
+}
+
+/* To the background. */
+
+/* The parent's status, once it is known. */
+static int
+await_child (int fd)
+{
+  char byte;
+
+  return read (fd, &byte, 1) == 1 ? STATUS_OK : STATUS_FAILED;
+}
+
+/* In the child, which has the end of the pipe to write to.  The parent ends
+ * here. */
+static int
+go_to_background (void)
+{
+  int ends[2], null;
+
+  if (pipe2 (ends, O_CLOEXEC) == -1)
+    err (STATUS_FAILED, "pipe");
+  switch (fork ()) {
+  case -1:
+    err (STATUS_FAILED, "fork");
+  case 0:
+    break;
+  default:
+    close (ends[1]);
+    _exit (await_child (ends[0]));
+  }
+  close (ends[0]);
+  setsid ();
+  null = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null != -1 && dup2 (null, STDIN_FILENO) != -1)
+    dup2 (null, STDOUT_FILENO);
+  if (null > STDERR_FILENO)
+    close (null);
+  return ends[1];
+}
+
+/* Serving. */
+
+static bool
+is_insecure (const struct conf_server *server)
+{
+  return server->insecure && !server->tls_is_required &&
+    !server->listen_path && !conf_is_loopback (server->listen_host);
+}
+
+/* The lock comes first, then what another keeper may have. */
+static int
+prepare (struct keeper_parts *parts, const struct conf *conf,
+         struct handed *handed)
+{
+  const struct conf_server *server = &conf->server;
+
+  if (launch_prepare (&parts->launch, conf, 1) == -1)
+    return -1;
+  prepare_directories (server, &parts->launch);
+  if (pidfile_open (&parts->pidfile, server->pidfile, handed) == -1 ||
+      listeners_open (&parts->listeners, server, handed) == -1 ||
+      stores_open (&parts->memory, conf, handed) == -1 ||
+      launch_prepare (&parts->launch, conf, parts->listeners.nr) == -1)
+    return -1;
+  parts->is_insecure = is_insecure (server);
+  prepare_restart (parts, conf);
+  return 0;
+}
+
+/* What was made in vain: only what is there has a path or a descriptor. */
+static void
+clean_up (struct keeper_parts *parts)
+{
+  listeners_close (&parts->listeners);
+  if (parts->pidfile.fd > 0)
+    pidfile_remove (&parts->pidfile);
+}
+
+static int
+serve (struct conf *conf, bool is_daemon)
+{
+  struct keeper_parts parts = { .ready_fd = -1 };
+  struct handed handed;
+
+  handed_receive (&handed);
+  if (is_daemon)
+    parts.ready_fd = go_to_background ();
+  raise_descriptors ();
+  if (prepare (&parts, conf, &handed) == -1) {
+    clean_up (&parts);
+    return STATUS_FAILED;
+  }
+  handed_close (&handed);
+  move_all_up (&parts);
+  if (parts.ready_fd != -1)
+    move_up (&parts.ready_fd, keeper_first_fd (&parts));
+  if (pidfile_write (&parts.pidfile) == -1)
+    return STATUS_FAILED;
+  notify_open ();
+  return keeper_run (&parts);
+}
+
+static int
+dry_run (const struct conf *conf)
+{
+  const unsigned nr = listeners_count (&conf->server);
+  struct launch launch;
+
+  if (nr == 0 || launch_prepare (&launch, conf, nr) == -1)
+    return STATUS_FAILED;
+  launch_print (&launch, stdout);
+  return STATUS_OK;
+}
+
+int
+serve_run (const char *control, struct arguments *arguments)
+{
+  struct conf conf;
+  int status = STATUS_FAILED;
+
+  if (arguments->nr_words > 0) {
+    warnx ("serve: what is '%s'?", arguments->words[0]);
+    return STATUS_USAGE;
+  }
+  if (inifile_load (inifile_path (arguments), &conf) == 0)
+    status = arguments_get (arguments, "dry-run") ? dry_run (&conf) :
+      serve (&conf, arguments_get (arguments, "daemon"));
+  conf_free (&conf);
+  return status;
+}
