@@ -90,19 +90,20 @@ memory_knows_holes (const struct memory *memory)
   return hole != -1 && (uint64_t) hole < SUPER_AT_ARENA;
 }
 
-/* A server that died while it made the file left no valid superblock and
- * nothing behind it.  What begins like something else was somebody's. */
+/* A file of zeroes is as good as none; and a server that died while it made the
+ * file left no valid superblock, and no slot.  What begins like something else
+ * was somebody's. */
 static bool
-is_unfinished (const struct memory *memory, uint64_t file_bytes)
+is_unfinished (const struct memory *memory)
 {
-  uint64_t from = SUPER_AT_INTENTS, run_end;
-  char magic[8] = "";
+  uint64_t from = SUPER_AT_HASHES, run_end;
+  char start[PAGE_BYTES] = "";
 
-  if (file_bytes != SUPER_AT_ARENA ||
-      pread (memory->fd, magic, sizeof magic, 0) != (ssize_t) sizeof magic)
+  if (pread (memory->fd, start, sizeof start, 0) <= 0 ||
+      memory_next_run (memory, &from, &run_end, INT64_MAX))
     return false;
-  return (magic[0] == '\0' || memcmp (magic, "NBDZRAMS", 8) == 0) &&
-    !memory_next_run (memory, &from, &run_end, SUPER_AT_ARENA);
+  return memcmp (start, "NBDZRAMS", 8) == 0 ||
+    (start[0] == '\0' && memcmp (start, start + 1, sizeof start - 1) == 0);
 }
 
 /* The better copy, or what is wrong with the first one. */
@@ -122,29 +123,27 @@ choose_copy (struct memory *memory)
 }
 
 static int
+begin_file (struct memory *memory)
+{
+  memory->is_new = true;
+  memset (&memory->super, 0, sizeof memory->super);
+  if (ftruncate (memory->fd, SUPER_AT_ARENA) == 0)
+    return 0;
+  return complain (memory, "cannot make the store that large", errno);
+}
+
+static int
 recognise (struct memory *memory, uint64_t file_bytes)
 {
   const char *wrong = choose_copy (memory);
 
-  if (wrong && is_unfinished (memory, file_bytes)) {
-    memory->is_new = true;
-    memset (&memory->super, 0, sizeof memory->super);
-    return 0;
-  }
+  if (wrong && is_unfinished (memory))
+    return begin_file (memory);
   if (wrong)
     return complain (memory, wrong, 0);
   if (file_bytes < SUPER_AT_ARENA + memory->super.arena_bytes)
     return complain (memory, "it is truncated", 0);
   return 0;
-}
-
-static int
-begin_file (struct memory *memory)
-{
-  memory->is_new = true;
-  if (ftruncate (memory->fd, SUPER_AT_ARENA) == 0)
-    return 0;
-  return complain (memory, "cannot make the store that large", errno);
 }
 
 static int
