@@ -13,6 +13,7 @@
 #include "../store/pages.h"
 #include "../store/report.h"
 #include "compact.h"
+#include "errand.h"
 #include "idle.h"
 #include "pace.h"
 #include "recompress.h"
@@ -45,6 +46,7 @@ struct charge {
 struct worker {
   struct charge *charges;
   size_t nr_charges;
+  struct errands errands;       /* of writes that find a device full */
   pthread_t thread;
   bool started;
   pthread_mutex_t lock;         /* guards stopping */
@@ -303,6 +305,7 @@ worker_create (void)
     report_error ("worker: %m");
     return NULL;
   }
+  errands_init (&worker->errands);
   pthread_mutex_init (&worker->lock, NULL);
   pthread_condattr_init (&monotonic);
   pthread_condattr_setclock (&monotonic, CLOCK_MONOTONIC);
@@ -311,14 +314,32 @@ worker_create (void)
   return worker;
 }
 
+static bool
+make_step_of_room (void *opaque)
+{
+  struct device *device = opaque;
+
+  return room_make (device, room_step_bytes (device));
+}
+
+static const struct policy *
+policy_of (const struct worker *worker, const struct device *device)
+{
+  size_t i = 0;
+
+  while (worker->charges[i].device != device)
+    i++;
+  return worker->charges[i].policy;
+}
+
 /* Called by a write that found the device full, with no lock held. */
 static bool
 make_room_for_write (struct device *device, void *opaque)
 {
-  struct policy *policy = opaque;
+  struct worker *worker = opaque;
 
-  return policy->on_full == POLICY_FULL_WRITEBACK &&
-    room_make (device, room_step_bytes (device));
+  return policy_of (worker, device)->on_full == POLICY_FULL_WRITEBACK &&
+    errand_run (&worker->errands, make_step_of_room, device);
 }
 
 void
@@ -345,16 +366,18 @@ worker_add (struct worker *worker, struct device *device,
   worker->nr_charges = nr;
   policy_apply (policy, device);
   device->make_room = make_room_for_write;
-  device->make_room_opaque = policy;
+  device->make_room_opaque = worker;
   return 0;
 }
 
 int
 worker_start (struct worker *worker)
 {
-  const int errnum = pthread_create (&worker->thread, NULL, worker_loop,
-                                     worker);
+  int errnum;
 
+  if (errands_start (&worker->errands) == -1)
+    return -1;
+  errnum = pthread_create (&worker->thread, NULL, worker_loop, worker);
   if (errnum == 0) {
     worker->started = true;
     return 0;
@@ -369,6 +392,7 @@ worker_stop (struct worker *worker)
 {
   for (size_t i = 0; i < worker->nr_charges; i++)
     atomic_store (&worker->charges[i].device->stopping, true);
+  errands_stop (&worker->errands);
   if (!worker->started)
     return;
   pthread_mutex_lock (&worker->lock);
@@ -383,6 +407,7 @@ void
 worker_destroy (struct worker *worker)
 {
   worker_stop (worker);
+  errands_destroy (&worker->errands);
   pthread_cond_destroy (&worker->wake);
   pthread_mutex_destroy (&worker->lock);
   free (worker->charges);
