@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/prctl.h>
 #include <zstd.h>
 #ifdef HAVE_LZO
 #include <lzo/lzo1x.h>
@@ -181,9 +182,19 @@ open_control (void)
   return control ? 0 : -1;
 }
 
+/* nbdkit ends with its parent where sockets are handed over, as if it had been
+ * given --exit-with-parent; a disk must not end with nbdzram's keeper. */
+static void
+outlive_keeper (void)
+{
+  if (getenv ("NBDZRAM_KEEPER"))
+    prctl (PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
 static int
 zram_get_ready (void)
 {
+  outlive_keeper ();
   if (setup_exports (&exports, &conf) == -1)
     return -1;
   return conf.control ? open_control () : 0;

@@ -4,6 +4,7 @@
 
 #include <err.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,6 +30,9 @@ number_in (const char *variable)
 static void
 receive (struct handed *handed, unsigned nr, char *names)
 {
+  handed->names = strdup (names ? names : "");
+  if (!handed->names)
+    err (STATUS_FAILED, "descriptors that were handed over");
   handed->fds = calloc (nr, sizeof *handed->fds);
   if (!handed->fds)
     err (STATUS_FAILED, "descriptors that were handed over");
@@ -82,5 +86,31 @@ handed_close (struct handed *handed)
     free (handed->fds[i].name);
   }
   free (handed->fds);
+  free (handed->names);
   *handed = (struct handed) { .nr = 0 };
+}
+
+static void
+set_number (const char *variable, unsigned number)
+{
+  char text[16];
+
+  snprintf (text, sizeof text, "%u", number);
+  setenv (variable, text, 1);
+}
+
+void
+handed_announce (unsigned nr, const char *names)
+{
+  set_number ("LISTEN_FDS", nr);
+  set_number ("LISTEN_PID", getpid ());
+  setenv ("LISTEN_FDNAMES", names, 1);
+}
+
+void
+handed_pass_on (const struct handed *handed)
+{
+  for (unsigned i = 0; i < handed->nr; i++)
+    fcntl (FIRST_FD + i, F_SETFD, 0);
+  handed_announce (handed->nr, handed->names ? handed->names : "");
 }

@@ -13,6 +13,7 @@ struct handed_fd {
 struct handed {
   struct handed_fd *fds;
   unsigned nr;
+  char *names;                  /* of all, as they came */
 };
 
 /* $LISTEN_FDS and its like, which are then gone from the environment; exec
@@ -24,5 +25,11 @@ int handed_take (struct handed *handed, const char *name);
 
 /* What is left is closed. */
 void handed_close (struct handed *handed);
+
+/* Before exec: all of them to whoever is executed, while none was closed. */
+void handed_pass_on (const struct handed *handed);
+
+/* Name the nr descriptors from the first on that are handed over. */
+void handed_announce (unsigned nr, const char *names);
 
 #endif

@@ -30,7 +30,7 @@
 /* So many deaths of servers that did not are put up with, the first without a
  * pause, the others with ones that double. */
 #define FAILURES_MAX 5
-#define PAUSE_MS 100
+#define PAUSE_MS 50
 
 /* What it may take to answer the requests under way. */
 #define END_MS 10000
@@ -55,6 +55,7 @@ static struct {
   enum phase phase;
   pid_t server;                 /* 0: none */
   pid_t checker;                /* 0: none */
+  bool may_forget;              /* what a restart has no export for */
   int signal_fd;
   int pipe[2];                  /* the server says that it is ready */
   int *fds;                     /* the server's, in their order */
@@ -70,7 +71,8 @@ static struct {
 int
 keeper_first_fd (const struct keeper_parts *parts)
 {
-  return launch_first_free_fd (&parts->launch) + SPARE_FDS;
+  return launch_first_free_fd (&parts->launch) + SPARE_FDS +
+    parts->memory.nr_all - parts->memory.nr;
 }
 
 /* Words. */
@@ -276,7 +278,8 @@ note_death (int status)
   }
   keeper.nr_deaths++;
   notify ("STATUS=starting again, %u servers died\n", keeper.nr_deaths);
-  if (keeper.has_served || keeper.parts->has_handed_memory)
+  if (keeper.has_served || keeper.parts->is_successor ||
+      keeper.parts->memory.was_handed)
     start_again ();
   else {
     keeper.has_failed = true;
@@ -295,6 +298,7 @@ start_check (bool force)
 
   if (keeper.checker != 0 || keeper.goal != GOAL_SERVE)
     return;
+  keeper.may_forget = force;
   notify ("RELOADING=1\nMONOTONIC_USEC=%lld\n", (long long) now_ms () * 1000);
   keeper.checker = vfork ();
   if (keeper.checker != 0)
@@ -458,7 +462,7 @@ keep_memory (void)
 {
   const struct stores *memory = &keeper.parts->memory;
 
-  for (unsigned i = 0; i < memory->nr; i++)
+  for (unsigned i = 0; i < memory->nr_all; i++)
     if (memory->stores[i].is_anonymous)
       notify_keep (memory->stores[i].name, memory->stores[i].fd);
 }
@@ -476,8 +480,8 @@ stop (void)
 static void
 succeed (void)
 {
-  successor_start (keeper.parts);
-  say ("%s: cannot be executed: %s", keeper.parts->program,
+  successor_start (keeper.parts, keeper.may_forget);
+  say ("%s: cannot be executed: %s", keeper.parts->argv[0],
        strerrordesc_np (errno));
   keeper.goal = GOAL_SERVE;
   start_server ();

@@ -20,12 +20,11 @@ struct keeper_parts {
   struct listeners listeners;
   struct stores memory;
   struct pidfile pidfile;
-  bool has_handed_memory;       /* that a failed start must not lose */
   bool is_insecure;             /* to be said at every start */
   char **check_argv;            /* how a restart checks the ini file first */
   char **force_argv;            /* the same for one that may lose exports */
   char **argv;                  /* our own, for the next version */
-  char *program;
+  bool is_successor;
   int ready_fd;                 /* one byte when it serves; -1: nobody waits */
 };
 

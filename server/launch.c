@@ -162,7 +162,7 @@ static bool
 is_ours (const char *variable)
 {
   static const char *const ours[] = {
-    "LISTEN_", "NOTIFY_SOCKET=", "WATCHDOG_", "FDSTORE=",
+    "LISTEN_", "NOTIFY_SOCKET=", "WATCHDOG_", "NBDZRAM_KEEPER=",
   };
 
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
@@ -181,6 +181,7 @@ make_environment (struct launch *launch)
     if (!is_ours (*old))
       add (&words, "%s", *old);
   add (&words, "LISTEN_FDS=%u", launch->nr_listeners);
+  add (&words, "NBDZRAM_KEEPER=%d", (int) getpid ());
   variable = add (&words, "LISTEN_PID=%010d", 0);
   launch->listen_pid = strchr (variable, '=') + 1;
   launch->envp = words.words;

@@ -13,8 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../plugin/control/file.h"
 #include "inifile.h"
 #include "keeper.h"
+#include "names.h"
 #include "notify.h"
 #include "serve.h"
 #include "successor.h"
@@ -103,10 +105,12 @@ move_all_up (struct keeper_parts *parts)
   for (unsigned i = 0; i < parts->listeners.nr; i++)
     move_up (&parts->listeners.fds[i], first);
   parts->listeners.local.fd = parts->listeners.fds[0];
-  for (unsigned i = 0; i < parts->memory.nr; i++)
+  for (unsigned i = 0; i < parts->memory.nr_all; i++)
     move_up (&parts->memory.stores[i].fd, first);
   move_up (&parts->pidfile.fd, first);
   move_up (&parts->pidfile.state_fd, first);
+  if (parts->ready_fd != -1)
+    move_up (&parts->ready_fd, first);
 }
 
 /* A restart. */
@@ -116,36 +120,42 @@ own_program (void)
 {
   char path[4096];
   const ssize_t r = readlink ("/proc/self/exe", path, sizeof path - 1);
+  char *copy;
 
   if (r == -1)
     err (STATUS_FAILED, "/proc/self/exe");
   path[r] = '\0';
-  return strdup (path);
+  copy = strdup (path);
+  if (!copy)
+    out_of_memory ();
+  return copy;
 }
 
-/* check-config -c FILE, and for less force the exports that must stay. */
+/* check-config -c FILE, and without force the exports that must stay: a disk
+ * in a file is not lost. */
 static char **
-make_check (char *program, const struct conf *conf, bool with_exports)
+make_check (char *program, char *file, const struct stores *memory, bool force)
 {
   static char command[] = "check-config", option[] = "-c", end[] = "--";
-  char **argv = calloc (conf->nr_exports + 6, sizeof *argv);
-  size_t nr = 0;
+  char **argv = calloc (memory->nr_all + 6, sizeof *argv);
+  size_t nr = 5;
 
   if (!argv)
     out_of_memory ();
-  argv[nr++] = program;
-  argv[nr++] = command;
-  argv[nr++] = option;
-  argv[nr++] = conf->file;
-  argv[nr++] = end;
-  for (size_t i = 0; with_exports && i < conf->nr_exports; i++)
-    argv[nr++] = conf->exports[i].name;
+  argv[0] = program;
+  argv[1] = command;
+  argv[2] = option;
+  argv[3] = file;
+  argv[4] = end;
+  for (unsigned i = 0; !force && i < memory->nr_all; i++)
+    if (memory->stores[i].is_anonymous)
+      argv[nr++] = name_read (NAME_STORE, memory->stores[i].name);
   return argv;
 }
 
 /* serve -c FILE, in the foreground: whoever started us is served. */
 static char **
-make_successor (char *program, const struct conf *conf)
+make_successor (char *program, char *file)
 {
   static char command[] = "serve", option[] = "-c";
   char **argv = calloc (5, sizeof *argv);
@@ -155,19 +165,17 @@ make_successor (char *program, const struct conf *conf)
   argv[0] = program;
   argv[1] = command;
   argv[2] = option;
-  argv[3] = conf->file;
+  argv[3] = file;
   return argv;
 }
 
 static void
-prepare_restart (struct keeper_parts *parts, const struct conf *conf)
+prepare_restart (struct keeper_parts *parts)
 {
-  parts->program = own_program ();
-  if (!parts->program)
-    out_of_memory ();
-  parts->check_argv = make_check (parts->program, conf, true);
-  parts->force_argv = make_check (parts->program, conf, false);
-  parts->argv = make_successor (parts->program, conf);
+  char *program = parts->argv[0], *file = parts->argv[3];
+
+  parts->check_argv = make_check (program, file, &parts->memory, false);
+  parts->force_argv = make_check (program, file, &parts->memory, true);
 }
 
 /* To the background. */
@@ -221,7 +229,7 @@ is_insecure (const struct conf_server *server)
 /* The lock comes first, then what another keeper may have. */
 static int
 prepare (struct keeper_parts *parts, const struct conf *conf,
-         struct handed *handed)
+         struct handed *handed, bool may_forget)
 {
   const struct conf_server *server = &conf->server;
 
@@ -230,11 +238,11 @@ prepare (struct keeper_parts *parts, const struct conf *conf,
   prepare_directories (server, &parts->launch);
   if (pidfile_open (&parts->pidfile, server->pidfile, handed) == -1 ||
       listeners_open (&parts->listeners, server, handed) == -1 ||
-      stores_open (&parts->memory, conf, handed) == -1 ||
+      stores_open (&parts->memory, conf, handed, may_forget) == -1 ||
       launch_prepare (&parts->launch, conf, parts->listeners.nr) == -1)
     return -1;
   parts->is_insecure = is_insecure (server);
-  prepare_restart (parts, conf);
+  prepare_restart (parts);
   return 0;
 }
 
@@ -247,28 +255,28 @@ clean_up (struct keeper_parts *parts)
     pidfile_remove (&parts->pidfile);
 }
 
+/* What was handed over is lost with us, unless it is held. */
 static int
-serve (struct conf *conf, bool is_daemon)
+fail (struct keeper_parts *parts, const struct handed *handed)
 {
-  struct keeper_parts parts = { .ready_fd = -1 };
-  struct handed handed;
+  if (parts->is_successor)
+    return successor_hold (handed, parts->argv);
+  clean_up (parts);
+  return STATUS_FAILED;
+}
 
-  handed_receive (&handed);
-  if (is_daemon)
-    parts.ready_fd = go_to_background ();
+static int
+serve (struct keeper_parts *parts, const struct conf *conf,
+       struct handed *handed, bool may_forget)
+{
   raise_descriptors ();
-  if (prepare (&parts, conf, &handed) == -1) {
-    clean_up (&parts);
+  if (prepare (parts, conf, handed, may_forget) == -1)
+    return fail (parts, handed);
+  handed_close (handed);
+  move_all_up (parts);
+  if (pidfile_write (&parts->pidfile) == -1)
     return STATUS_FAILED;
-  }
-  handed_close (&handed);
-  move_all_up (&parts);
-  if (parts.ready_fd != -1)
-    move_up (&parts.ready_fd, keeper_first_fd (&parts));
-  if (pidfile_write (&parts.pidfile) == -1)
-    return STATUS_FAILED;
-  notify_open ();
-  return keeper_run (&parts);
+  return keeper_run (parts);
 }
 
 static int
@@ -283,19 +291,53 @@ dry_run (const struct conf *conf)
   return STATUS_OK;
 }
 
+/* The ini file is read before anything is taken, and by every successor
+ * anew. */
+static int
+read_and_serve (const char *path, bool is_daemon)
+{
+  struct keeper_parts parts = { .ready_fd = -1 };
+  bool may_forget;
+  struct handed handed;
+  struct conf conf;
+  char *absolute = file_absolute (path);
+  int r, status;
+
+  if (!absolute)
+    out_of_memory ();
+  parts.argv = make_successor (own_program (), absolute);
+  parts.is_successor = successor_is_here (&may_forget);
+  notify_open ();
+  handed_receive (&handed);
+  r = inifile_load (path, &conf);
+  if (r == 0 && is_daemon)
+    parts.ready_fd = go_to_background ();
+  status = r == -1 ? fail (&parts, &handed) :
+    serve (&parts, &conf, &handed, may_forget);
+  conf_free (&conf);
+  return status;
+}
+
+static int
+show (const char *path)
+{
+  struct conf conf;
+  const int r = inifile_load (path, &conf);
+  const int status = r == 0 ? dry_run (&conf) : STATUS_FAILED;
+
+  conf_free (&conf);
+  return status;
+}
+
 int
 serve_run (const char *control, struct arguments *arguments)
 {
-  struct conf conf;
-  int status = STATUS_FAILED;
+  const char *path = inifile_path (arguments);
 
   if (arguments->nr_words > 0) {
     warnx ("serve: what is '%s'?", arguments->words[0]);
     return STATUS_USAGE;
   }
-  if (inifile_load (inifile_path (arguments), &conf) == 0)
-    status = arguments_get (arguments, "dry-run") ? dry_run (&conf) :
-      serve (&conf, arguments_get (arguments, "daemon"));
-  conf_free (&conf);
-  return status;
+  return arguments_get (arguments, "dry-run") ? show (path) :
+    read_and_serve (path, arguments_get (arguments, "daemon") != NULL);
 }

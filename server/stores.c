@@ -18,6 +18,7 @@
 #include "inifile.h"
 #include "stores.h"
 #include "names.h"
+#include "notify.h"
 
 /* Locked segments.  Memory is locked with the segment for as long as anybody
  * has it attached; what is attached here stays so until we are gone. */
@@ -106,12 +107,12 @@ start_holder (int first_fd)
 void
 stores_hold_over (const struct stores *memory, int first_fd)
 {
-  char *text = calloc (memory->nr + 1, 12), *end = text;
+  char *text = calloc (memory->nr_all + 1, 12), *end = text;
   bool any = false;
 
   if (!text)
     return;
-  for (unsigned i = 0; i < memory->nr; i++) {
+  for (unsigned i = 0; i < memory->nr_all; i++) {
     any |= memory->stores[i].segment != -1;
     end += sprintf (end, "%s%d", i ? ":" : "", memory->stores[i].segment);
   }
@@ -144,9 +145,9 @@ adopt_segment (struct stores *memory, int segment)
 
   if (!attached)
     return;
-  while (i < memory->nr && !is_same_file (memory->stores[i].fd, attached))
+  while (i < memory->nr_all && !is_same_file (memory->stores[i].fd, attached))
     i++;
-  if (i < memory->nr)
+  if (i < memory->nr_all)
     memory->stores[i].segment = segment;
   else
     shmdt (attached);
@@ -215,23 +216,52 @@ open_store (struct held_store *store, const struct conf_export *export,
   else {
     store->is_anonymous = true;
     store->fd = handed_take (handed, store->name);
-    if (store->fd == -1)
+    store->was_handed = store->fd != -1;
+    if (!store->was_handed)
       store->fd = open_anonymous (store, export->name);
   }
   return store->fd == -1 ? -1 : 0;
 }
 
+/* Its export is gone from the ini file, or has a path now. */
+static void
+take_rest (struct stores *memory, struct handed_fd *handed, bool may_forget)
+{
+  char *export = name_read (NAME_STORE, handed->name);
+
+  if (!export || handed->fd == -1)
+    ;
+  else if (may_forget)
+    notify ("FDSTOREREMOVE=1\nFDNAME=%s\n", handed->name);
+  else {
+    warnx ("the memory of '%s' is held, but no export is there for it",
+           export);
+    memory->stores[memory->nr_all++] = (struct held_store) {
+      .name = strdup (handed->name), .fd = handed->fd, .segment = -1,
+      .is_anonymous = true,
+    };
+    handed->fd = -1;
+  }
+  free (export);
+}
+
 int
 stores_open (struct stores *memory, const struct conf *conf,
-             struct handed *handed)
+             struct handed *handed, bool may_forget)
 {
-  memory->stores = calloc (conf->nr_exports, sizeof *memory->stores);
+  memory->stores = calloc (conf->nr_exports + handed->nr,
+                           sizeof *memory->stores);
   if (!memory->stores)
     err (STATUS_FAILED, "memory");
   for (memory->nr = 0; memory->nr < conf->nr_exports; memory->nr++)
     if (open_store (&memory->stores[memory->nr],
                     &conf->exports[memory->nr], handed) == -1)
       return -1;
+  memory->nr_all = memory->nr;
+  for (unsigned i = 0; i < memory->nr; i++)
+    memory->was_handed |= memory->stores[i].was_handed;
+  for (unsigned i = 0; i < handed->nr; i++)
+    take_rest (memory, &handed->fds[i], may_forget);
   adopt_segments (memory);
   return 0;
 }

@@ -17,16 +17,20 @@ struct held_store {
   int fd;
   int segment;                  /* -1: not a locked segment */
   bool is_anonymous;
+  bool was_handed;
 };
 
 struct stores {
   struct held_store *stores;  /* in the order of the exports */
   unsigned nr;
+  unsigned nr_all;              /* with what no export is there for */
+  bool was_handed;              /* at least one of them */
 };
 
-/* What was handed over is used again.  -1: a message was given. */
+/* What was handed over is used again; what no export is there for is held all
+ * the same, unless that may be forgotten.  -1: a message was given. */
 int stores_open (struct stores *memory, const struct conf *conf,
-                 struct handed *handed);
+                 struct handed *handed, bool may_forget);
 
 /* Before exec, which gives up what keeps the segments locked: somebody else
  * holds them until whoever opens the memory next has them.  For that one a

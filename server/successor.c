@@ -3,14 +3,16 @@
 #include <config.h>
 
 #include <err.h>
-#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "arguments.h"
 #include "names.h"
+#include "notify.h"
 #include "successor.h"
 
 #define FIRST_FD 3              /* systemd's SD_LISTEN_FDS_START */
@@ -44,7 +46,7 @@ hand_all_over (struct legacy *legacy, const struct keeper_parts *parts)
 {
   for (unsigned i = 0; i < parts->listeners.nr; i++)
     hand_over (legacy, parts->listeners.name, parts->listeners.fds[i]);
-  for (unsigned i = 0; i < parts->memory.nr; i++)
+  for (unsigned i = 0; i < parts->memory.nr_all; i++)
     if (parts->memory.stores[i].is_anonymous)
       hand_over (legacy, parts->memory.stores[i].name,
                  parts->memory.stores[i].fd);
@@ -52,34 +54,78 @@ hand_all_over (struct legacy *legacy, const struct keeper_parts *parts)
   hand_over (legacy, NAME_STATE, parts->pidfile.state_fd);
 }
 
-static void
-set_number (const char *variable, unsigned number)
-{
-  char text[16];
-
-  snprintf (text, sizeof text, "%u", number);
-  setenv (variable, text, 1);
-}
-
 void
-successor_start (const struct keeper_parts *parts)
+successor_start (const struct keeper_parts *parts, bool may_forget)
 {
   struct legacy legacy = { .nr = 0 };
 
   hand_all_over (&legacy, parts);
   stores_hold_over (&parts->memory, keeper_first_fd (parts));
-  set_number ("LISTEN_FDS", legacy.nr);
-  set_number ("LISTEN_PID", getpid ());
-  setenv ("LISTEN_FDNAMES", legacy.names ? legacy.names : "", 1);
-  setenv (SUCCESSOR_VARIABLE, "1", 1);
-  execv (parts->program, parts->argv);
+  handed_announce (legacy.nr, legacy.names ? legacy.names : "");
+  setenv (SUCCESSOR_VARIABLE, may_forget ? "may forget" : "", 1);
+  execv (parts->argv[0], parts->argv);
 }
 
 bool
-successor_is_here (void)
+successor_is_here (bool *may_forget)
 {
-  const bool is_here = getenv (SUCCESSOR_VARIABLE) != NULL;
+  const char *value = getenv (SUCCESSOR_VARIABLE);
 
+  *may_forget = value && *value;
   unsetenv (SUCCESSOR_VARIABLE);
-  return is_here;
+  return value != NULL;
+}
+
+/* Holding. */
+
+static void
+set_state (const struct handed *handed, enum keeper_state state, unsigned more)
+{
+  struct pidfile pidfile = { .state_fd = -1 };
+  enum keeper_state old;
+
+  for (unsigned i = 0; i < handed->nr; i++)
+    if (strcmp (handed->fds[i].name, NAME_STATE) == 0)
+      pidfile.state_fd = FIRST_FD + i;
+  if (!pidfile_get_state (pidfile.state_fd, &pidfile.nr_restarts, &old))
+    return;
+  pidfile.nr_restarts += more;
+  pidfile_set_state (&pidfile, state);
+}
+
+/* Returns the signal. */
+static int
+await_signal (void)
+{
+  const unsigned watchdog_ms = notify_watchdog_ms ();
+  const struct timespec timeout = {
+    .tv_sec = watchdog_ms / 1000, .tv_nsec = watchdog_ms % 1000 * 1000000,
+  };
+  sigset_t set;
+  int signal;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGHUP);
+  sigaddset (&set, SIGINT);
+  sigaddset (&set, SIGTERM);
+  sigprocmask (SIG_BLOCK, &set, NULL);
+  while ((signal = sigtimedwait (&set, NULL, watchdog_ms ? &timeout : NULL))
+         == -1)
+    notify ("WATCHDOG=1\n");
+  return signal;
+}
+
+int
+successor_hold (const struct handed *handed, char **argv)
+{
+  warnx ("the memory is held until nbdzram restart or stop");
+  notify ("STATUS=not serving, the memory is held\n");
+  set_state (handed, KEEPER_HOLDING, 0);
+  if (await_signal () != SIGHUP)
+    return STATUS_FAILED;
+  set_state (handed, KEEPER_STARTING, 1);
+  handed_pass_on (handed);
+  setenv (SUCCESSOR_VARIABLE, "", 1);
+  execv (argv[0], argv);
+  err (STATUS_FAILED, "%s", argv[0]);
 }

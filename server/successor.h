@@ -10,10 +10,14 @@
 
 #include "keeper.h"
 
-/* Returns only if it cannot; errno. */
-void successor_start (const struct keeper_parts *parts);
+/* may_forget: what no export is there for any more.  Returns only if it cannot;
+ * errno. */
+void successor_start (const struct keeper_parts *parts, bool may_forget);
 
-/* Is this process one?  To be asked once. */
-bool successor_is_here (void);
+/* Is this process one, and may it forget?  To be asked once. */
+bool successor_is_here (bool *may_forget);
+
+/* It cannot serve: holds what it was handed, until the next one may. */
+int successor_hold (const struct handed *handed, char **argv);
 
 #endif

@@ -1,0 +1,150 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The keeper starts a server that died again, while clients wait; it gives up
+# one that keeps dying, and comes back from that; restart replaces the server and
+# the keeper's own program, and loses no export by accident.
+set -eu
+
+. "$top_srcdir/tests/nbd/functions.sh"
+. "$top_srcdir/tests/nbd/keeper.sh"
+need nbdinfo
+
+disk="nbd+unix:///disk?socket=$socket"
+answers () { [ "$(nbdinfo --size "$disk")" = 67108864 ]; }
+
+# Waits in the queue if it has to.
+start_client () {
+    nbdinfo --size "$disk" > "$dir/client" 2>&1 &
+    client=$!
+}
+client_is_served () {
+    wait "$client" || fail "the client failed: $(cat "$dir/client")"
+    same "the client's size" "$(cat "$dir/client")" 67108864
+}
+is_connected () { [ "$(grep -cF "$socket" /proc/net/unix)" -ge 2 ]; }
+
+# Another one than before.
+await_server_but () { wait_until "another one serves" is_other_server "$1"; }
+
+check "another server comes when one is killed"
+write_conf
+start_keeper
+for signal in KILL SEGV TERM; do
+    last=$(served_by)
+    kill -s $signal "$last"
+    start_client
+    await_server_but "$last"
+    client_is_served
+done
+grep -q "process $last, ended with status 0" "$dir/log" ||
+    fail "the death is not reported"
+grep -q 'killed by signal 9 (KILL)' "$dir/log" || fail "nor the first one"
+same "the starts" "$(nr_starts)" 4
+stop_keeper
+
+check "a client waits in the queue while no server runs"
+start_keeper
+last=$(served_by)
+mkfifo "$gate"
+kill -9 "$last"
+wait_until "another one starts" in_state starting
+start_client
+wait_until "the client is in the queue" is_connected
+in_state starting || fail "it serves before its time"
+echo go > "$gate"
+rm "$gate"
+client_is_served
+stop_keeper
+
+check "what keeps dying is given up"
+start_keeper
+before=$(nr_starts)
+touch "$broken"
+kill -9 "$(served_by)"
+wait_until "it is given up" in_state holding
+same "the starts in vain" "$(($(nr_starts) - before))" 5
+grep -q 'gave up: 6 servers died in a row' "$dir/log" ||
+    fail "it does not say so"
+! answers 2> "$dir/said" || fail "a client is served"
+grep -Eq 'refused|No such file' "$dir/said" ||
+    fail "clients are not refused: $(cat "$dir/said")"
+
+check "it stays until it is told, and comes back"
+has_ended "$server" && fail "the keeper is gone"
+fails "the new server did not start" "$NBDZRAM" restart -c "$conf"
+same "the starts in vain" "$(($(nr_starts) - before))" 11
+rm "$broken"
+quietly "$NBDZRAM" restart -c "$conf"
+answers || fail "it does not serve"
+stop_keeper
+
+check "or stops"
+start_keeper
+touch "$broken"
+kill -9 "$(served_by)"
+wait_until "it is given up" in_state holding
+stop_keeper
+rm "$broken"
+
+check "a restart"
+start_keeper
+last=$(served_by)
+ln -f "$conf" "$dir/kept"
+sed 's/64M/32M/' "$dir/kept" > "$dir/new"
+mv "$dir/new" "$conf"
+quietly "$NBDZRAM" restart -c "$conf"
+[ "$(served_by)" != "$last" ] || fail "no other server"
+has_ended "$last" || fail "the old one is there"
+same "the keeper" "$(cat "$pidfile")" "$server"
+has_ended "$server" && fail "it is gone"
+same "the new size" "$(nbdinfo --size "$disk")" 33554432
+
+check "with clients that come meanwhile"
+mkfifo "$gate"
+"$NBDZRAM" restart -c "$conf" > "$dir/said" 2>&1 &
+restart=$!
+wait_until "the new one starts" in_state starting
+start_client
+wait_until "the client is in the queue" is_connected
+echo go > "$gate"
+rm "$gate"
+wait "$restart" || fail "$(cat "$dir/said")"
+wait "$client" || fail "the client failed: $(cat "$dir/client")"
+
+check "a restart with a mistake is none"
+last=$(served_by)
+cp "$conf" "$dir/good"
+echo 'block_size = 5000' >> "$conf"
+fails "block_size: not a power of two" "$NBDZRAM" restart -c "$conf"
+kill -s HUP "$server"
+wait_until "the keeper refuses it" in_state refused
+grep -q 'no restart: the configuration was refused' "$dir/log" ||
+    fail "it does not say so"
+cp "$dir/good" "$conf"
+same "the server" "$(served_by)" "$last"
+nbdinfo --size "$disk" > "$dir/said" || fail "it does not serve"
+
+check "nor is one that would lose an export"
+sed '/^\[other disk\]/,$d' "$dir/good" > "$conf"
+fails "refused the configuration" "$NBDZRAM" restart -c "$conf"
+grep -q "there is no export 'other disk'" "$dir/log" || fail "it does not say so"
+same "the server" "$(served_by)" "$last"
+quietly nbdinfo --size "nbd+unix:///other%20disk?socket=$socket"
+quietly "$NBDZRAM" restart --force -c "$conf"
+[ "$(served_by)" != "$last" ] || fail "no other server"
+quietly nbdinfo --size "$disk"
+! nbdinfo "nbd+unix:///other%20disk?socket=$socket" > "$dir/said" 2>&1 ||
+    fail "the export is still there"
+
+check "the server outlives the keeper"
+kill -9 "$server"
+wait "$server" || :
+quietly nbdinfo --size "$disk"
+last=$(served_by)
+fails "another server listens there" "$NBDZRAM" serve -c "$conf"
+quietly nbdinfo --size "$disk"
+kill "$last"
+wait_until "it ends" has_ended "$last"
+start_keeper
+quietly nbdinfo --size "$disk"
+stop_keeper
