@@ -2,6 +2,7 @@
 /* A server for each test; see server.h. */
 #include <config.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,7 +17,8 @@
 
 #include "server.h"
 
-/* Far more than a server needs, for machines that do a lot at once. */
+/* Far more than a server needs for anything, on machines that do a lot at
+ * once. */
 #define READY_POLLS 6000
 #define POLL_MS 10
 
@@ -319,6 +321,48 @@ server_require_alive (const struct server *server)
   require (nbd_pread (nbd, &byte, 1, 0, 0) == 0);
   require (nbd_shutdown (nbd, 0) == 0);
   nbd_close (nbd);
+}
+
+/* Of its directory in /proc. */
+static unsigned
+count_entries (const struct server *server, const char *name)
+{
+  char path[40];
+  unsigned nr = 0;
+  DIR *directory;
+
+  snprintf (path, sizeof path, "/proc/%ld/%s", (long) server->pid, name);
+  directory = opendir (path);
+  require (directory);
+  for (struct dirent *entry; (entry = readdir (directory)); )
+    nr += entry->d_name[0] != '.';
+  closedir (directory);
+  return nr;
+}
+
+unsigned
+server_nr_threads (const struct server *server)
+{
+  return count_entries (server, "task");
+}
+
+unsigned
+server_nr_files (const struct server *server)
+{
+  return count_entries (server, "fd");
+}
+
+void
+server_await_threads (const struct server *server, unsigned nr_threads)
+{
+  for (unsigned i = 0; i < READY_POLLS; i++) {
+    if (server_nr_threads (server) == nr_threads)
+      return;
+    poll (NULL, 0, POLL_MS);
+  }
+  fprintf (stderr, "%u threads, and there were %u\n",
+           server_nr_threads (server), nr_threads);
+  require (!"the threads of clients that have gone end");
 }
 
 bool

@@ -60,6 +60,15 @@ void server_stop (struct server *server);
 /* Require that it still runs and answers. */
 void server_require_alive (const struct server *server);
 
+/* How many threads it has, and how many open files. */
+unsigned server_nr_threads (const struct server *server);
+unsigned server_nr_files (const struct server *server);
+
+/* Wait until it has so many threads and no more: the others belong to
+ * connections that have ended, and nothing that these asked for is done any
+ * more when they are gone. */
+void server_await_threads (const struct server *server, unsigned nr_threads);
+
 /* Is this text anywhere in what it printed? */
 bool server_log_has (const struct server *server, const char *text);
 

@@ -17,9 +17,7 @@
  */
 #include <config.h>
 
-#include <dirent.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -49,10 +47,6 @@
 #define OTHER_OFFSET WRITTEN_BYTES
 #define OTHER_BYTES (256 * KiB)
 #define DISK_BYTES (OTHER_OFFSET + NR_READS * REQUEST_BYTES)
-
-/* Far more than threads need to end. */
-#define END_POLLS 6000
-#define POLL_MS 10
 
 /* Of the writes in flight, in memory that both processes see. */
 static _Atomic bool *is_acknowledged;
@@ -207,36 +201,6 @@ other_goes_on (struct test *test, pid_t child)
 
 /* The server. */
 
-static unsigned
-nr_threads (const struct server *server)
-{
-  char path[40];
-  unsigned nr = 0;
-  DIR *directory;
-
-  snprintf (path, sizeof path, "/proc/%ld/task", (long) server->pid);
-  directory = opendir (path);
-  require (directory);
-  for (struct dirent *entry; (entry = readdir (directory)); )
-    nr += entry->d_name[0] != '.';
-  closedir (directory);
-  return nr;
-}
-
-/* When they have ended, nothing is done any more of what was in flight. */
-static void
-threads_end (const struct test *test)
-{
-  for (unsigned i = 0; i < END_POLLS; i++) {
-    if (nr_threads (test->server) == test->nr_threads)
-      return;
-    poll (NULL, 0, POLL_MS);
-  }
-  fprintf (stderr, "%u threads, and there were %u\n",
-           nr_threads (test->server), test->nr_threads);
-  require (!"the threads of a client that vanished end");
-}
-
 static void
 block_is_new_or_old (struct test *test, unsigned round, uint64_t block,
                      const uint8_t *data)
@@ -278,7 +242,7 @@ a_client_vanishes (struct test *test, unsigned round)
   if (child == 0)
     be_a_client_that_vanishes (test, round, nr_done);
   other_goes_on (test, child);
-  threads_end (test);
+  server_await_threads (test->server, test->nr_threads);
   acknowledged_writes_are_there (test, round);
 }
 
@@ -298,7 +262,7 @@ clients_can_vanish (const char *const options[], unsigned nr_connections,
   };
   test.other = server_connect (test.server, "");
   other_writes_and_reads (&test);
-  test.nr_threads = nr_threads (test.server);
+  test.nr_threads = server_nr_threads (test.server);
   for (unsigned round = 1; round <= NR_ROUNDS; round++)
     a_client_vanishes (&test, round);
   CHECK ("  %u writes were acknowledged", test.nr_acknowledged);
