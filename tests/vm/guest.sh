@@ -1,8 +1,8 @@
 #!/bin/busybox sh
-# shellcheck shell=dash disable=SC1091,SC2154 # /run sets port and token
+# shellcheck shell=dash disable=SC1091,SC2154 # /parameters sets port and token
 # SPDX-License-Identifier: BSD-3-Clause
-# The first process of the virtual machine: makes what a script needs, runs it,
-# and shows the token of this run on the console if it ended with 0.  A script
+# The first process on the virtual machine's disk: makes what a script needs, runs
+# it, and shows the token of this run on the console if it ended with 0.  A script
 # is read with set -eu, finds all of busybox, what was brought (by its path: the
 # shell prefers an applet), and these functions.
 
@@ -39,16 +39,13 @@ prepare () {
     export PATH=/bin:/busybox
     mount -t proc proc /proc
     mount -t sysfs sys /sys
-    for module in /modules/*; do
-        insmod "$module" || echo "insmod $module failed"
-    done
     ip link set lo up
     ip link set eth0 up
     ip address add 10.0.2.15/24 dev eth0
 }
 
 prepare
-. /run
+. /parameters
 (set -eu; . /script; kernel_is_content)
 status=$?
 if [ "$status" -eq 0 ]; then

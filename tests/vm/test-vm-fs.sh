@@ -28,7 +28,7 @@ data_kib () {           # EXPORT: what is neither trimmed nor zero
 vm_run <<'END'
 # Programs, text, nothing, noise, holes, many small files, and names for them.
 make_tree () {
-    cp -r /bin /modules /init .
+    cp -r /bin /lib /init .
     seq 1 100000 > text
     : > nothing
     dd if=/dev/urandom of=noise bs=64k count=128

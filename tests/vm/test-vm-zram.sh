@@ -25,8 +25,8 @@ for option in ZRAM ZRAM_WRITEBACK ZRAM_MEMORY_TRACKING BLK_DEV_RAM; do
     grep -qx "CONFIG_$option=[my]" "/boot/config-$vm_version" ||
         skip "the kernel $vm_version was built without $option"
 done
-# shellcheck disable=SC2034 # for vm.sh: no server, and other modules
-port=none vm_modules='virtio_pci virtio_net brd lz4 lz4hc lzo zstd zram'
+# shellcheck disable=SC2034 # for vm.sh
+vm_modules='virtio_pci virtio_blk virtio_net brd lz4 lz4hc lzo zstd zram'
 # shellcheck disable=SC2119 # no programs
 vm_begin
 

@@ -5,6 +5,7 @@
 #
 #   vm_begin PROGRAM…           skips, or makes the machine's file system: with
 #                               busybox, nbd-client, these and their libraries
+#   vm_bring_server             nbdkit, its memory plugin, ours and nbdzram too
 #   vm_serve ARGUMENT…          starts  nbdkit zram ARGUMENT…  on port $port
 #   vm_run < SCRIPT             boots, and runs SCRIPT with guest.sh's functions
 #   stop_server                 and it must have ended well
@@ -13,9 +14,11 @@
 # shows this run's token.  A machine that panics, hangs or says nothing has
 # failed, and then the console is shown with the server's log.
 #
+# Its file system is a disk, as on a real machine: what programs are made of is
+# read when it is needed and takes no memory away.
+#
 # The machine is emulated: that runs everywhere, and under a nested KVM guests
-# were seen to hang.  It reaches the host's loopback as 10.0.2.2.  The server is
-# outside, so memory that runs out in the machine does not stop it.
+# were seen to hang.  It reaches the host's loopback as 10.0.2.2.
 
 # shellcheck source=tests/nbd/functions.sh
 . "$top_srcdir/tests/nbd/functions.sh"
@@ -25,22 +28,46 @@ vm_memory_mib=256
 # A test needs about two minutes; a slow machine may take four times as long.
 vm_seconds_max=480
 
-vm_modules='virtio_pci virtio_net nbd ext4'
+vm_modules='virtio_pci virtio_blk virtio_net nbd ext4'
 vm_root=$dir/root
+vm_initrd=$dir/initrd
+port=none
 
 # ---- the machine's file system ----
 
 vm_begin () {
-    need qemu-system-x86_64 busybox nbd-client cpio modprobe "$@"
+    need qemu-system-x86_64 busybox nbd-client cpio modprobe mke2fs "$@"
     vm_find_kernel
-    mkdir -p "$vm_root/bin" "$vm_root/modules" "$vm_root/proc" \
-        "$vm_root/sys" "$vm_root/dev" "$vm_root/mnt" "$vm_root/tmp"
-    cp "$top_srcdir/tests/vm/guest.sh" "$vm_root/init"
-    chmod +x "$vm_root/init"
-    vm_add_modules
-    for vm_program in busybox nbd-client "$@"; do
-        vm_add "$(command -v "$vm_program")"
+    vm_make_initrd
+    for vm_directory in proc sys dev mnt tmp run; do
+        mkdir -p "$vm_root/$vm_directory"
     done
+    vm_add_file "$top_srcdir/tests/vm/guest.sh" /init
+    chmod +x "$vm_root/init"
+    for vm_program in busybox nbd-client "$@"; do
+        vm_add_program "$(command -v "$vm_program")"
+    done
+}
+
+vm_bring_server () {
+    vm_plugins=$("$NBDKIT" --dump-config | sed -n 's/^plugindir=//p')
+    vm_programs=$("$NBDKIT" --dump-config | sed -n 's/^sbindir=//p')
+    vm_add_program "$vm_programs/nbdkit"
+    vm_add_program "$NBDZRAM"
+    vm_add_file "$vm_plugins/nbdkit-memory-plugin.so"
+    vm_add_file "$ZRAM_PLUGIN" "$vm_plugins/nbdkit-zram-plugin.so"
+}
+
+# What finds and mounts the disk, and leaves no trace of itself.
+vm_make_initrd () {
+    mkdir -p "$vm_initrd/bin" "$vm_initrd/dev" "$vm_initrd/disk" \
+        "$vm_initrd/modules"
+    cp "$top_srcdir/tests/vm/initrd.sh" "$vm_initrd/init"
+    chmod +x "$vm_initrd/init"
+    cp -L "$(command -v busybox)" "$vm_initrd/bin/"
+    vm_add_modules
+    (cd "$vm_initrd" && find . | cpio --quiet -o -H newc -R 0:0) \
+        > "$dir/initrd.cpio"
 }
 
 # The newest one whose modules are there.
@@ -67,20 +94,30 @@ vm_add_modules () {
         case $vm_module in
             *.xz) xz -dc "$vm_module" ;;
             *) cat "$vm_module" ;;
-        esac > "$vm_root/modules/$vm_number-$(basename "$vm_module" .xz)"
+        esac > "$vm_initrd/modules/$vm_number-$(basename "$vm_module" .xz)"
     done
 }
 
-# A program goes to /bin, its libraries to where its loader looks for them; a
-# static one has none.
-vm_add () {
-    cp -L "$1" "$vm_root/bin/"
+vm_add_program () { vm_add_file "$1" "/bin/$(basename "$1")"; }
+
+# vm_add_file FILE [PLACE]: its libraries go to where its loader looks for them;
+# a static program has none.
+vm_add_file () {
+    mkdir -p "$vm_root$(dirname "${2-$1}")"
+    cp -L "$1" "$vm_root${2-$1}"
     ldd "$1" > "$dir/libraries" 2>&1 || return 0
     for vm_library in $(sed -n 's,.*[[:blank:]]\(/[^ ]*\) (0x.*,\1,p' \
                         "$dir/libraries"); do
         mkdir -p "$vm_root$(dirname "$vm_library")"
         cp -L "$vm_library" "$vm_root$vm_library"
     done
+}
+
+# With room for what scripts write.
+vm_make_disk () {
+    rm -f "$dir/disk"
+    quietly mke2fs -q -t ext4 -O ^has_journal -d "$vm_root" "$dir/disk" \
+        "$(($(du -sm "$vm_root" | cut -f1) + 64))M"
 }
 
 # ---- the server ----
@@ -108,16 +145,17 @@ vm_server_is_decided () { [ -s "$dir/pid" ] || has_ended "$server"; }
 
 vm_run () {
     vm_token=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
-    echo "port=$port token=$vm_token" > "$vm_root/run"
+    echo "port=$port token=$vm_token" > "$vm_root/parameters"
     cat > "$vm_root/script"
-    (cd "$vm_root" && find . | cpio --quiet -o -H newc -R 0:0) > "$dir/initrd"
+    vm_make_disk
     vm_status=0
     # --foreground: one process group, for whoever kills this test.
     timeout --foreground -k 10 "$vm_seconds_max" qemu-system-x86_64 \
         -accel tcg,thread=multi -smp 2 -m "$vm_memory_mib" \
         -nodefaults -no-user-config -display none -no-reboot \
         -serial "file:$dir/console" -nic user,model=virtio-net-pci \
-        -kernel "/boot/vmlinuz-$vm_version" -initrd "$dir/initrd" \
+        -drive "file=$dir/disk,format=raw,if=virtio,cache=unsafe" \
+        -kernel "/boot/vmlinuz-$vm_version" -initrd "$dir/initrd.cpio" \
         -append "console=ttyS0 quiet panic=-1 oops=panic" \
         < /dev/null || vm_status=$?
     echo "---- the machine's console, the last lines:"
