@@ -44,6 +44,23 @@ commit_fails_by_order (void)
   return left == 0;
 }
 
+static _Thread_local bool commits_forbidden;
+
+__attribute__ ((visibility ("default"))) void
+zram_debug_forbid_commits (bool forbidden)
+{
+  commits_forbidden = forbidden;
+}
+
+static void
+check_not_forbidden (void)
+{
+  if (__builtin_expect (commits_forbidden, false)) {
+    report_error ("a thread that may not changes which pages are present");
+    abort ();
+  }
+}
+
 int
 pages_check_system (void)
 {
@@ -194,6 +211,7 @@ pages_unreserve (void *start, size_t bytes)
 int
 pages_commit (void *start, size_t bytes)
 {
+  check_not_forbidden ();
   if (commit_fails_by_order ()) {
     errno = ENOMEM;
     return -1;
@@ -225,8 +243,10 @@ release_mapped (const char *start, size_t bytes)
 int
 pages_release (void *start, size_t bytes)
 {
-  const int r = release_mapped (start, bytes);
+  int r;
 
+  check_not_forbidden ();
+  r = release_mapped (start, bytes);
   if (r != 1)
     return r;
   if (madvise (start, bytes, MADV_DONTNEED) == 0)

@@ -10,6 +10,7 @@
 #ifndef ZRAM_PAGES_H
 #define ZRAM_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,5 +53,9 @@ int pages_release (void *start, size_t bytes);
  * them fails with ENOMEM, and so do all until this is called again.
  * Negative: off. */
 void zram_debug_fail_commit (long after);
+
+/* For tests: this thread aborts when it commits or releases anything, until
+ * this is called again. */
+void zram_debug_forbid_commits (bool forbidden);
 
 #endif

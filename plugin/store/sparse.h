@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A sparse array: pages that are present while somebody uses them.
+/* A sparse array: pages that are present while somebody uses them, and the
+ * first ones for ever if the owner wants that.
  *
  * One reservation of address space, a use count for each page of it.  Whoever
  * needs a page counts itself in and out; the first one has it committed, the
@@ -28,6 +29,7 @@ struct sparse {
   char *start;
   _Atomic uint16_t *use_counts;
   uint64_t nr_pages;
+  _Atomic uint64_t nr_kept_pages;       /* the first ones are always present */
   struct budget *budget;
 };
 
@@ -53,7 +55,8 @@ sparse_page (const struct sparse *sparse, uint64_t page)
   return sparse->start + (page << PAGE_SHIFT);
 }
 
-/* Late without a user's own count, never wrong with one. */
+/* Does anybody use it?  Late without a user's own count, never wrong with
+ * one. */
 static inline bool
 sparse_is_present (const struct sparse *sparse, uint64_t page)
 {
@@ -73,6 +76,15 @@ void sparse_put (struct sparse *sparse, uint64_t page);
 /* A page that was found in a store file has so many users, at least one.  -1:
  * ENOMEM.  The limit is not asked: what is there is there. */
 int sparse_adopt (struct sparse *sparse, uint64_t page, unsigned nr_users);
+
+/* Keep the first pages present, so that sparse_get cannot fail there and costs
+ * no system call, and no others.  Meanwhile nobody gets or puts pages between
+ * the old number and the new one.  -1: ENOSPC or ENOMEM, nothing changed; never
+ * for a smaller number. */
+int sparse_keep (struct sparse *sparse, uint64_t nr_pages);
+
+/* After a fork: make the kept pages this process's own.  -1: ENOMEM. */
+int sparse_own_kept (struct sparse *sparse);
 
 /* Bytes that these pages hold, with their counts.  No request is in flight. */
 uint64_t sparse_held_bytes (const struct sparse *sparse, uint64_t page,

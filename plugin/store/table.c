@@ -48,6 +48,31 @@ table_destroy (struct table *table)
   sparse_destroy (&table->slots);
 }
 
+int
+table_keep (struct table *table, uint64_t nr_slots)
+{
+  const uint64_t nr_pages = table->slots.nr_kept_pages;
+  int saved_errno;
+
+  if (sparse_keep (&table->slots,
+                   pages_for_bytes (nr_slots * sizeof (slot_t))) == -1)
+    return -1;
+  if (sparse_keep (&table->ages,
+                   pages_for_bytes (nr_slots * sizeof (age_t))) == 0)
+    return 0;
+  saved_errno = errno;
+  sparse_keep (&table->slots, nr_pages);
+  errno = saved_errno;
+  return -1;
+}
+
+int
+table_own_kept (struct table *table)
+{
+  return sparse_own_kept (&table->slots) == 0 ?
+    sparse_own_kept (&table->ages) : -1;
+}
+
 static int
 count_in (struct table *table, uint64_t block)
 {

@@ -22,7 +22,7 @@
  *     flight.
  *  7. A table page's use count is the number of its slots that are not empty,
  *     when no request is in flight; the budget counts the pages whose count is
- *     not 0.
+ *     not 0, and those that are kept.
  *  8. A slot changes only under its block's lock and only in table_publish;
  *     whoever published releases what the old slot named.
  *  9. Two writes to different bytes of one block, in any interleaving, both
@@ -92,6 +92,16 @@ table_stripe (const struct table *table, uint64_t block)
     NR_BLOCK_LOCKS + block % NR_SHARE_LOCKS : block % NR_BLOCK_LOCKS;
 }
 
+/* Keep the pages of the disk's first slots present, and no others, so that
+ * table_prepare cannot fail for them.  Meanwhile nothing is published between
+ * the old number and the new one.  -1: ENOSPC or ENOMEM, nothing changed; never
+ * for a smaller number. */
+int table_keep (struct table *table, uint64_t nr_slots);
+
+/* After a fork pages are shared with the parent: make those that are kept this
+ * process's own.  -1: ENOMEM. */
+int table_own_kept (struct table *table);
+
 /* Is every slot of this block's page empty?  Late without the locks, never
  * wrong about a slot whose block lock is held. */
 static inline bool
@@ -155,8 +165,8 @@ void table_unprepare (struct table *table, uint64_t block);
  * fail. */
 slot_t table_publish (struct table *table, uint64_t block, slot_t slot);
 
-/* Bytes held for the disk, and for shares up to that number: pages with a user,
- * and their counts.  No request is in flight. */
+/* Bytes held for the disk, and for shares up to that number: pages with a user
+ * or kept, and their counts.  No request is in flight. */
 uint64_t table_held_bytes (const struct table *table, uint64_t shares_end);
 
 /* The use counts are what a recount says.  No request is in flight. */

@@ -179,6 +179,55 @@ users_who_come_and_go_together_lose_nothing (void)
   check_held (0);
 }
 
+/* Kept pages are there without a user, and one more or less costs nothing. */
+static void
+kept_pages_stay (void)
+{
+  check (sparse_get (&sparse, 5) == 0);
+  check (sparse_keep (&sparse, 8) == 0);
+  check_held (8);
+  zram_debug_forbid_commits (true);
+  check (sparse_get (&sparse, 3) == 0);
+  check (sparse_is_present (&sparse, 3));
+  sparse_put (&sparse, 3);
+  check (!sparse_is_present (&sparse, 3));
+  sparse_put (&sparse, 5);
+  zram_debug_forbid_commits (false);
+  check_held (8);
+  check (sparse_own_kept (&sparse) == 0);
+  check (sparse_get (&sparse, 12) == 0);
+  check_held (9);
+  sparse_put (&sparse, 12);
+  check_held (8);
+  check (sparse_get (&sparse, 6) == 0);
+  check (sparse_keep (&sparse, 2) == 0);
+  check_held (3);
+  sparse_put (&sparse, 6);
+  check_held (2);
+  check (sparse_keep (&sparse, 0) == 0);
+  check_held (0);
+}
+
+static void
+pages_that_cannot_be_kept_are_not (void)
+{
+  check (sparse_keep (&sparse, 2) == 0);
+  check (sparse_get (&sparse, 4) == 0);
+  budget.limit_bytes = budget.used_bytes + 4 * SPARSE_PAGE_COST - 1;
+  check (sparse_keep (&sparse, 7) == -1 && errno == ENOSPC);
+  check_held (3);
+  budget.limit_bytes = 0;
+  for (long after = 0; after < 2; after++) {
+    zram_debug_fail_commit (after);
+    check (sparse_keep (&sparse, 7) == -1 && errno == ENOMEM);
+    check_held (3);
+  }
+  zram_debug_fail_commit (-1);
+  sparse_put (&sparse, 4);
+  check (sparse_keep (&sparse, 0) == 0);
+  check_held (0);
+}
+
 int
 main (void)
 {
@@ -192,6 +241,8 @@ main (void)
   test (no_new_page_comes_above_the_limit);
   test (a_failed_commit_leaves_the_page_absent_and_unpaid);
   test (users_who_come_and_go_together_lose_nothing);
+  test (kept_pages_stay);
+  test (pages_that_cannot_be_kept_are_not);
   sparse_destroy (&sparse);
   return 0;
 }
