@@ -58,7 +58,7 @@ count_zspages (const struct arena *arena, unsigned index,
   const struct arena_class *class = &arena->classes[index];
   uint64_t nr_with_room = 0;
 
-  for (unsigned group = 0; group < NR_FULLNESS_GROUPS; group++)
+  for (unsigned group = 0; group < NR_ZSPAGE_LISTS; group++)
     for (uint32_t link = class->groups[group]; link != 0;
          link = arena->zspages[link - 1].next) {
       view->nr_zspages[column_of (&arena->zspages[link - 1],

@@ -75,10 +75,10 @@ compact_device (struct device *device)
   uint64_t before, after, freed;
 
   device_lock (device);
-  before = arena_held_pages (&device->arena);
+  before = arena_used_pages (&device->arena);
   for (unsigned i = NR_SIZECLASSES; i-- > 0; )
     compact_class (device, i);
-  after = arena_held_pages (&device->arena);
+  after = arena_used_pages (&device->arena);
   freed = before > after ? before - after : 0;
   atomic_fetch_add (&device->pages_compacted, freed);
   device_unlock (device);

@@ -28,13 +28,16 @@ room_step_bytes (struct device *device)
   return step > STEP_MIN_BYTES ? step : STEP_MIN_BYTES;
 }
 
+/* What the pool has is held, but room all the same. */
 bool
 room_is_short (struct device *device, uint64_t bytes)
 {
   const uint64_t limit = limit_bytes (device);
+  const uint64_t pool_bytes =
+    pool_held_pages (&device->arena.pool) << PAGE_SHIFT;
 
   return limit != 0 &&
-    atomic_load (&device->budget.used_bytes) + bytes > limit;
+    atomic_load (&device->budget.used_bytes) + bytes > limit + pool_bytes;
 }
 
 static unsigned

@@ -219,7 +219,7 @@ waste_bytes (struct device *device, uint64_t *held_bytes)
 {
   struct stats_snapshot stats;
 
-  *held_bytes = arena_held_pages (&device->arena) << PAGE_SHIFT;
+  *held_bytes = arena_used_pages (&device->arena) << PAGE_SHIFT;
   device_get_stats (device, &stats);
   return *held_bytes > (uint64_t) stats.values[STAT_OBJECT_BYTES] ?
     *held_bytes - stats.values[STAT_OBJECT_BYTES] : 0;

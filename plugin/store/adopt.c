@@ -558,7 +558,9 @@ hold_shares (struct adoption *adoption)
 static void
 adopt_span (struct adoption *adoption, size_t i)
 {
-  arena_adopt_span (&adoption->claims, i, false, false);
+  const bool has_reserve = arena_has_reserve (&adoption->device->arena);
+
+  arena_adopt_span (&adoption->claims, i, has_reserve, has_reserve);
 }
 
 /* All steps. */

@@ -7,14 +7,12 @@
 #include <string.h>
 
 #include "arena.h"
+#include "arena_inside.h"
 #include "crash.h"
 #include "memory.h"
 #include "pages.h"
 #include "report.h"
-#include "slot.h"
 #include "super.h"
-
-#define FULL_GROUP NR_FULLNESS_GROUPS   /* in no list */
 
 /* A zspage may keep one spare page for 64 held ones: 1.6 % of memory at the
  * most, and a block that is overwritten at the edge of a page does not pay a
@@ -25,56 +23,26 @@
  * call costs 1.9 us, eight a call 1.4 us a page. */
 #define PAGES_AHEAD_MAX 7
 
-static struct zspage_ref
-ref_of (const struct arena *arena, uint32_t number, unsigned class_index)
-{
-  return (struct zspage_ref) {
-    .zspage = &arena->zspages[number],
-    .class = &arena->geometry.classes[class_index],
-    .start = arena->start +
-      ((uint64_t) number << arena->geometry.zspage_shift),
-  };
-}
-
-static uint32_t
-span_of_place (const struct arena *arena, uint64_t place)
-{
-  return place >> (arena->geometry.zspage_shift - SLOT_PLACE_UNIT_SHIFT);
-}
-
-static uint64_t
-place_of (const struct arena *arena, const struct zspage_ref *ref,
-          unsigned index)
-{
-  return (uint64_t) (zspage_object (ref, index) - arena->start) >>
-    SLOT_PLACE_UNIT_SHIFT;
-}
-
-static unsigned
-index_of_place (const struct arena *arena, const struct zspage_ref *ref,
-                uint64_t place)
-{
-  const uint64_t offset = (place << SLOT_PLACE_UNIT_SHIFT) -
-    (uint64_t) (ref->start - arena->start);
-
-  return sizeclass_object_at (ref->class, offset - ref->class->header_bytes);
-}
-
 /* Spans.
  *
  * Address space is cheap, memory is not: a span that holds one page costs one
  * page.  Trimming may leave many zspages with little in them before a
  * compaction comes, so there are four times as many spans as the blocks need,
- * and two for each class to be half full.  What bounds it is the 40 bits of
- * a place. */
+ * and two for each class to be half full, and what the pool may have.  What
+ * bounds it is the 40 bits of a place. */
 static uint32_t
-nr_spans_for (const struct geometry *geometry, uint64_t nr_blocks)
+nr_spans_for (const struct arena *arena, uint64_t nr_blocks)
 {
+  const struct geometry *geometry = &arena->geometry;
+  const struct pool *pool = &arena->pool;
   const uint64_t most = (uint64_t) 1 <<
     (SLOT_PLACE_BITS + SLOT_PLACE_UNIT_SHIFT - geometry->zspage_shift);
   const uint64_t blocks_in_span =
     ((uint64_t) 1 << geometry->zspage_shift) / geometry->block_bytes;
-  const uint64_t wanted = nr_blocks / blocks_in_span * 4 + 2 * NR_SIZECLASSES;
+  const uint64_t for_reserve = pool->reserve_pages == 0 ? 0 :
+    2 * (pool->reserve_pages / pool->unit_pages + 1);
+  const uint64_t wanted = nr_blocks / blocks_in_span * 4 +
+    2 * NR_SIZECLASSES + for_reserve;
 
   return wanted < most ? wanted : most;
 }
@@ -91,7 +59,7 @@ static void
 init_sizes (struct arena *arena, uint64_t nr_blocks)
 {
   const unsigned shift = arena->geometry.zspage_shift;
-  uint32_t nr_spans = nr_spans_for (&arena->geometry, nr_blocks);
+  uint32_t nr_spans = nr_spans_for (arena, nr_blocks);
 
   if (memory_is_file (arena->memory) &&
       arena->memory->super.arena_bytes >> shift > nr_spans)
@@ -123,6 +91,8 @@ arena_init_at (struct arena *arena, struct memory *memory,
   }
   pthread_rwlock_init (&arena->layout_lock, NULL);
   pthread_mutex_init (&arena->span_lock, NULL);
+  pool_init (&arena->pool);
+  pthread_mutex_init (&arena->refill_lock, NULL);
   for (unsigned i = 0; i < NR_SIZECLASSES; i++)
     pthread_mutex_init (&arena->classes[i].lock, NULL);
   return 0;
@@ -133,6 +103,8 @@ arena_destroy (struct arena *arena)
 {
   for (unsigned i = 0; i < NR_SIZECLASSES; i++)
     pthread_mutex_destroy (&arena->classes[i].lock);
+  pthread_mutex_destroy (&arena->refill_lock);
+  pool_destroy (&arena->pool);
   pthread_mutex_destroy (&arena->span_lock);
   pthread_rwlock_destroy (&arena->layout_lock);
   pages_unreserve (arena->zspages, arena->descriptors_bytes);
@@ -164,21 +136,28 @@ extend (struct arena *arena, uint32_t nr_spans)
   return 0;
 }
 
+void
+arena_hold_still (struct arena *arena)
+{
+  pthread_rwlock_wrlock (&arena->layout_lock);
+}
+
+void
+arena_let_go (struct arena *arena)
+{
+  pthread_rwlock_unlock (&arena->layout_lock);
+}
+
 int
 arena_grow (struct arena *arena, uint64_t nr_blocks)
 {
-  const uint32_t nr_spans = nr_spans_for (&arena->geometry, nr_blocks);
-  int r = 0;
+  const uint32_t nr_spans = nr_spans_for (arena, nr_blocks);
 
-  pthread_rwlock_wrlock (&arena->layout_lock);
-  if (nr_spans > arena->nr_spans_max)
-    r = extend (arena, nr_spans);
-  pthread_rwlock_unlock (&arena->layout_lock);
-  return r;
+  return nr_spans > arena->nr_spans_max ? extend (arena, nr_spans) : 0;
 }
 
-static int
-span_get (struct arena *arena, uint32_t *number)
+int
+arena_span_get (struct arena *arena, uint32_t *number)
 {
   int r = 0;
 
@@ -198,8 +177,8 @@ span_get (struct arena *arena, uint32_t *number)
   return r;
 }
 
-static void
-span_put (struct arena *arena, uint32_t number)
+void
+arena_span_put (struct arena *arena, uint32_t number)
 {
   pthread_mutex_lock (&arena->span_lock);
   arena->zspages[number].next = arena->free_spans;
@@ -209,15 +188,9 @@ span_put (struct arena *arena, uint32_t number)
 
 /* Fullness groups. */
 
-static unsigned
-group_for (const struct zspage *zspage, const struct sizeclass *class)
-{
-  return zspage->nr_live * NR_FULLNESS_GROUPS / class->nr_objects;
-}
-
-static void
-group_insert (struct arena *arena, struct arena_class *class, uint32_t number,
-              unsigned group)
+void
+arena_group_insert (struct arena *arena, struct arena_class *class,
+                    uint32_t number, unsigned group)
 {
   struct zspage *zspage = &arena->zspages[number];
 
@@ -231,8 +204,9 @@ group_insert (struct arena *arena, struct arena_class *class, uint32_t number,
   class->groups[group] = number + 1;
 }
 
-static void
-group_remove (struct arena *arena, struct arena_class *class, uint32_t number)
+void
+arena_group_remove (struct arena *arena, struct arena_class *class,
+                    uint32_t number)
 {
   struct zspage *zspage = &arena->zspages[number];
 
@@ -246,9 +220,8 @@ group_remove (struct arena *arena, struct arena_class *class, uint32_t number)
     arena->zspages[zspage->next - 1].prev = zspage->prev;
 }
 
-/* After nr_live changed. */
-static void
-regroup (struct arena *arena, struct arena_class *class, uint32_t number)
+void
+arena_regroup (struct arena *arena, struct arena_class *class, uint32_t number)
 {
   struct zspage *zspage = &arena->zspages[number];
   const unsigned group =
@@ -256,13 +229,12 @@ regroup (struct arena *arena, struct arena_class *class, uint32_t number)
 
   if (zspage->isolated || group == zspage->group)
     return;
-  group_remove (arena, class, number);
-  group_insert (arena, class, number, group);
+  arena_group_remove (arena, class, number);
+  arena_group_insert (arena, class, number, group);
 }
 
-/* The fullest zspage that has room.  False: none has. */
-static bool
-find_fullest (const struct arena_class *class, uint32_t *number)
+bool
+arena_find_fullest (const struct arena_class *class, uint32_t *number)
 {
   for (unsigned group = NR_FULLNESS_GROUPS; group-- > 0; )
     if (class->groups[group] != 0) {
@@ -291,16 +263,16 @@ open_zspage (struct arena *arena, unsigned class_index, uint32_t *number)
   struct arena_class *class = &arena->classes[class_index];
   struct zspage_ref ref;
 
-  if (span_get (arena, number) == -1)
+  if (arena_span_get (arena, number) == -1)
     return -1;
   ref = ref_of (arena, *number, class_index);
   if (zspage_open (&ref, class_index, arena->budget) == -1) {
-    span_put (arena, *number);
+    arena_span_put (arena, *number);
     return -1;
   }
   class->nr_zspages++;
   class->nr_held_pages += ref.zspage->nr_held_pages;
-  group_insert (arena, class, *number, 0);
+  arena_group_insert (arena, class, *number, 0);
   return 0;
 }
 
@@ -311,10 +283,14 @@ close_zspage (struct arena *arena, unsigned class_index, uint32_t number)
   struct arena_class *class = &arena->classes[class_index];
   struct zspage_ref ref = ref_of (arena, number, class_index);
 
+  if (arena_has_reserve (arena)) {
+    arena_retire (arena, class_index, number);
+    return;
+  }
   class->nr_held_pages -= ref.zspage->nr_held_pages;
   class->nr_zspages--;
   zspage_close (&ref, arena->budget);
-  span_put (arena, number);
+  arena_span_put (arena, number);
 }
 
 static void
@@ -322,9 +298,9 @@ close_if_empty (struct arena *arena, unsigned class_index, uint32_t number)
 {
   const struct zspage *zspage = &arena->zspages[number];
 
-  if (zspage->nr_live > 0 || zspage->isolated)
+  if (zspage->nr_live > 0 || zspage->isolated || zspage->busy)
     return;
-  group_remove (arena, &arena->classes[class_index], number);
+  arena_group_remove (arena, &arena->classes[class_index], number);
   close_zspage (arena, class_index, number);
 }
 
@@ -347,7 +323,7 @@ take_object (struct arena *arena, unsigned class_index, uint32_t owner,
   unsigned held, index;
   int r;
 
-  if (!find_fullest (class, &number)) {
+  if (!arena_find_fullest (class, &number)) {
     if (!may_open) {
       errno = ENOSPC;
       return -1;
@@ -364,28 +340,37 @@ take_object (struct arena *arena, unsigned class_index, uint32_t owner,
     return -1;
   }
   class->nr_live++;
-  regroup (arena, class, number);
+  arena_regroup (arena, class, number);
   *place = place_of (arena, &ref, index);
   return 0;
+}
+
+static int
+take (struct arena *arena, unsigned class_index, uint32_t owner, bool may_open,
+      uint64_t *place)
+{
+  struct arena_class *class = &arena->classes[class_index];
+  int r, saved_errno;
+
+  pthread_mutex_lock (&class->lock);
+  r = take_object (arena, class_index, owner, may_open, place);
+  saved_errno = errno;
+  pthread_mutex_unlock (&class->lock);
+  errno = saved_errno;
+  return r;
 }
 
 static int
 store (struct arena *arena, uint32_t owner, const void *object,
        uint32_t size_bytes, bool may_open, uint64_t *place)
 {
-  const unsigned class_index = sizeclass_index (&arena->geometry, size_bytes);
-  struct arena_class *class = &arena->classes[class_index];
-  int r, saved_errno;
+  const unsigned class_index = home_class (arena, size_bytes);
 
   *place = 0;
-  pthread_mutex_lock (&class->lock);
-  r = take_object (arena, class_index, owner, may_open, place);
-  saved_errno = errno;
-  pthread_mutex_unlock (&class->lock);
-  if (r == -1) {
-    errno = saved_errno;
+  if ((arena_has_reserve (arena) ?
+       arena_take_ready (arena, class_index, owner, may_open, place) :
+       take (arena, class_index, owner, may_open, place)) == -1)
     return -1;
-  }
   crash_point ("taken");
   memcpy (arena_load (arena, *place), object, size_bytes);
   crash_point ("stored");
@@ -407,10 +392,9 @@ arena_store_in_open (struct arena *arena, uint32_t owner, const void *object,
 }
 
 void
-arena_set_owner (struct arena *arena, uint64_t place, uint32_t size_bytes,
-                 uint32_t owner)
+arena_set_owner (struct arena *arena, uint64_t place, uint32_t owner)
 {
-  const unsigned class_index = sizeclass_index (&arena->geometry, size_bytes);
+  const unsigned class_index = class_of_place (arena, place);
   struct zspage_ref ref = ref_of (arena, span_of_place (arena, place),
                                   class_index);
 
@@ -435,23 +419,31 @@ drop_object (struct arena *arena, unsigned class_index, uint64_t place)
   struct arena_class *class = &arena->classes[class_index];
   const uint32_t number = span_of_place (arena, place);
   struct zspage_ref ref = ref_of (arena, number, class_index);
+  const unsigned index = index_of_place (arena, &ref, place);
   const unsigned held = ref.zspage->nr_held_pages;
+  const unsigned spare = ref.zspage->nr_spare_pages;
 
-  zspage_drop (&ref, index_of_place (arena, &ref, place),
-               held / HELD_PAGES_FOR_A_SPARE, arena->budget);
-  class->nr_held_pages -= held - ref.zspage->nr_held_pages;
+  if (arena_has_reserve (arena)) {
+    zspage_drop_held (&ref, index);
+    class->nr_spare_pages += ref.zspage->nr_spare_pages - spare;
+  }
+  else {
+    zspage_drop (&ref, index, held / HELD_PAGES_FOR_A_SPARE, arena->budget);
+    class->nr_held_pages -= held - ref.zspage->nr_held_pages;
+  }
   class->nr_live--;
-  regroup (arena, class, number);
+  arena_regroup (arena, class, number);
   close_if_empty (arena, class_index, number);
 }
 
 void
 arena_free (struct arena *arena, uint64_t place, uint32_t size_bytes)
 {
-  const unsigned class_index = sizeclass_index (&arena->geometry, size_bytes);
+  const unsigned class_index = class_of_place (arena, place);
   struct arena_class *class = &arena->classes[class_index];
 
   pthread_mutex_lock (&class->lock);
+  class->nr_borrowed -= class_index != home_class (arena, size_bytes);
   drop_object (arena, class_index, place);
   pthread_mutex_unlock (&class->lock);
 }
@@ -478,12 +470,12 @@ arena_isolate (struct arena *arena, unsigned class_index, uint32_t *number)
 
   pthread_mutex_lock (&class->lock);
   if (find_emptiest (class, number)) {
-    group_remove (arena, class, *number);
-    isolated = find_fullest (class, &other);
+    arena_group_remove (arena, class, *number);
+    isolated = arena_find_fullest (class, &other);
     if (isolated)
       arena->zspages[*number].isolated = true;
     else
-      group_insert (arena, class, *number, arena->zspages[*number].group);
+      arena_group_insert (arena, class, *number, arena->zspages[*number].group);
   }
   pthread_mutex_unlock (&class->lock);
   return isolated;
@@ -497,10 +489,10 @@ arena_putback (struct arena *arena, unsigned class_index, uint32_t number)
 
   pthread_mutex_lock (&class->lock);
   zspage->isolated = false;
-  if (zspage->nr_live == 0)
+  if (zspage->nr_live == 0 && !zspage->busy)
     close_zspage (arena, class_index, number);
   else
-    group_insert (arena, class, number,
+    arena_group_insert (arena, class, number,
                   group_for (zspage, &arena->geometry.classes[class_index]));
   pthread_mutex_unlock (&class->lock);
 }
@@ -543,7 +535,7 @@ arena_last_object (struct arena *arena, unsigned class_index,
   bool r = false;
 
   pthread_mutex_lock (&class->lock);
-  if (find_fullest (class, &number)) {
+  if (arena_find_fullest (class, &number)) {
     ref = ref_of (arena, number, class_index);
     last = zspage_last_live (&ref, ref.class->nr_objects);
     if (ref.zspage->nr_live <= last)    /* a hole below it */
@@ -572,36 +564,80 @@ arena_release_spare (struct arena *arena, unsigned class_index)
 {
   struct arena_class *class = &arena->classes[class_index];
 
+  if (arena_has_reserve (arena))
+    return;
   pthread_mutex_lock (&class->lock);
   for (unsigned group = 0; group < NR_FULLNESS_GROUPS; group++)
     release_group (arena, class_index, class->groups[group]);
   pthread_mutex_unlock (&class->lock);
 }
 
-uint64_t
-arena_held_pages (struct arena *arena)
+/* The counts of all classes, each looked at under its lock. */
+struct counts {
+  uint64_t nr_live, nr_held_pages, nr_spare_pages, nr_borrowed;
+};
+
+static struct counts
+sum_classes (struct arena *arena)
 {
-  uint64_t sum = 0;
+  struct counts sum = { 0 };
 
   for (unsigned i = 0; i < NR_SIZECLASSES; i++) {
-    pthread_mutex_lock (&arena->classes[i].lock);
-    sum += arena->classes[i].nr_held_pages;
-    pthread_mutex_unlock (&arena->classes[i].lock);
+    struct arena_class *class = &arena->classes[i];
+
+    pthread_mutex_lock (&class->lock);
+    sum.nr_live += class->nr_live;
+    sum.nr_held_pages += class->nr_held_pages;
+    sum.nr_spare_pages += class->nr_spare_pages;
+    sum.nr_borrowed += class->nr_borrowed;
+    pthread_mutex_unlock (&class->lock);
   }
   return sum;
 }
 
 uint64_t
+arena_held_pages (struct arena *arena)
+{
+  return sum_classes (arena).nr_held_pages + pool_held_pages (&arena->pool);
+}
+
+uint64_t
+arena_spare_pages (struct arena *arena)
+{
+  return sum_classes (arena).nr_spare_pages;
+}
+
+uint64_t
+arena_ready_pages (struct arena *arena)
+{
+  return arena_spare_pages (arena) + pool_held_pages (&arena->pool);
+}
+
+uint64_t
+arena_used_pages (struct arena *arena)
+{
+  const struct counts sum = sum_classes (arena);
+
+  return sum.nr_held_pages - sum.nr_spare_pages;
+}
+
+uint64_t
 arena_nr_live (struct arena *arena)
 {
-  uint64_t sum = 0;
+  return sum_classes (arena).nr_live;
+}
 
-  for (unsigned i = 0; i < NR_SIZECLASSES; i++) {
-    pthread_mutex_lock (&arena->classes[i].lock);
-    sum += arena->classes[i].nr_live;
-    pthread_mutex_unlock (&arena->classes[i].lock);
-  }
-  return sum;
+uint64_t
+arena_nr_borrowed (struct arena *arena)
+{
+  return sum_classes (arena).nr_borrowed;
+}
+
+bool
+arena_is_borrowed (const struct arena *arena, uint64_t place,
+                   uint32_t size_bytes)
+{
+  return class_of_place (arena, place) != home_class (arena, size_bytes);
 }
 
 void
@@ -618,65 +654,13 @@ arena_get_class_stats (struct arena *arena, unsigned class_index,
     .nr_zspages = class->nr_zspages, .nr_live = class->nr_live,
     .nr_held_pages = class->nr_held_pages,
   };
-  for (unsigned group = 0; group < NR_FULLNESS_GROUPS; group++)
-    for (uint32_t link = class->groups[group]; link;
+  for (unsigned list = 0; list < NR_ZSPAGE_LISTS; list++)
+    for (uint32_t link = class->groups[list]; link;
          link = arena->zspages[link - 1].next)
-      stats->nr_in_group[group]++;
+      stats->nr_in_group[group_for (&arena->zspages[link - 1],
+                                    &arena->geometry.classes[class_index])]++;
   pthread_mutex_unlock (&class->lock);
   pthread_rwlock_unlock (&arena->layout_lock);
-}
-
-/* Adoption. */
-
-struct zspage_ref
-arena_ref (const struct arena *arena, uint32_t number, unsigned class_index)
-{
-  return ref_of (arena, number, class_index);
-}
-
-uint32_t
-arena_span_of (const struct arena *arena, uint64_t place)
-{
-  return span_of_place (arena, place);
-}
-
-unsigned
-arena_index_of (const struct arena *arena, const struct zspage_ref *ref,
-                uint64_t place)
-{
-  const uint64_t offset = (place << SLOT_PLACE_UNIT_SHIFT) -
-    (uint64_t) (ref->start - arena->start);
-  unsigned index;
-
-  if (offset < ref->class->header_bytes)
-    return ref->class->nr_objects;
-  index = index_of_place (arena, ref, place);
-  return index < ref->class->nr_objects &&
-    place_of (arena, ref, index) == place ? index : ref->class->nr_objects;
-}
-
-void
-arena_list_zspage (struct arena *arena, uint32_t number)
-{
-  struct zspage *zspage = &arena->zspages[number];
-  struct arena_class *class = &arena->classes[zspage->class];
-
-  pthread_mutex_lock (&class->lock);
-  class->nr_zspages++;
-  class->nr_live += zspage->nr_live;
-  class->nr_held_pages += zspage->nr_held_pages;
-  group_insert (arena, class, number,
-                group_for (zspage, &arena->geometry.classes[zspage->class]));
-  pthread_mutex_unlock (&class->lock);
-}
-
-void
-arena_list_spans (struct arena *arena, uint32_t end)
-{
-  arena->nr_spans_used = end;
-  while (end > 0)
-    if (!arena->zspages[--end].open)
-      span_put (arena, end);
 }
 
 /* Checks. */
@@ -685,18 +669,36 @@ bool
 arena_is_owned (struct arena *arena, uint64_t place, uint32_t size_bytes,
                 uint32_t owner)
 {
-  const unsigned class_index = sizeclass_index (&arena->geometry, size_bytes);
+  const unsigned home = home_class (arena, size_bytes);
   const uint32_t number = span_of_place (arena, place);
-  struct zspage_ref ref = ref_of (arena, number, class_index);
+  struct zspage_ref ref;
   unsigned index;
 
-  if (number >= arena->nr_spans_used || !ref.zspage->open ||
-      ref.zspage->class != class_index)
+  if (number >= arena->nr_spans_used || !arena->zspages[number].open)
+    return false;
+  ref = ref_of (arena, number, arena->zspages[number].class);
+  if (arena_has_reserve (arena) ? ref.zspage->class < home :
+      ref.zspage->class != home)
     return false;
   index = index_of_place (arena, &ref, place);
   return index < ref.class->nr_objects &&
     place_of (arena, &ref, index) == place && zspage_is_live (&ref, index) &&
     zspage_owner (&ref, index) == owner;
+}
+
+static bool
+check_listed (const struct arena *arena, unsigned class_index, uint32_t number,
+              unsigned group)
+{
+  const struct zspage_ref ref = ref_of (arena, number, class_index);
+
+  if (ref.zspage->class == class_index && ref.zspage->group == group &&
+      (group == DRY_GROUP ? zspage_is_dry (&ref) :
+       group_for (ref.zspage, ref.class) == group))
+    return true;
+  report_error ("class %u: zspage %u is in the wrong group %u", class_index,
+                number, group);
+  return false;
 }
 
 /* A zspage with room is in the list of its group, and lists hold no other. */
@@ -706,18 +708,12 @@ check_groups (struct arena *arena, unsigned class_index, uint32_t nr_with_room)
   const struct arena_class *class = &arena->classes[class_index];
   uint32_t nr_listed = 0;
 
-  for (unsigned group = 0; group < NR_FULLNESS_GROUPS; group++)
+  for (unsigned group = 0; group < NR_ZSPAGE_LISTS; group++)
     for (uint32_t link = class->groups[group]; link;
          link = arena->zspages[link - 1].next) {
-      const struct zspage *zspage = &arena->zspages[link - 1];
-
       nr_listed++;
-      if (zspage->class != class_index || zspage->group != group ||
-          group_for (zspage, &arena->geometry.classes[class_index]) != group) {
-        report_error ("class %u: zspage %u is in the wrong group %u",
-                      class_index, link - 1, group);
+      if (!check_listed (arena, class_index, link - 1, group))
         return false;
-      }
     }
   if (nr_listed != nr_with_room)
     report_error ("class %u: %u zspages listed, %u have room", class_index,
@@ -729,7 +725,7 @@ static bool
 check_class (struct arena *arena, unsigned class_index)
 {
   const struct arena_class *class = &arena->classes[class_index];
-  uint64_t nr_live = 0, nr_held_pages = 0;
+  uint64_t nr_live = 0, nr_held_pages = 0, nr_spare_pages = 0;
   uint32_t nr_zspages = 0, nr_with_room = 0;
   bool ok = true;
 
@@ -742,10 +738,12 @@ check_class (struct arena *arena, unsigned class_index)
     nr_zspages++;
     nr_live += ref.zspage->nr_live;
     nr_held_pages += ref.zspage->nr_held_pages;
+    nr_spare_pages += ref.zspage->nr_spare_pages;
     nr_with_room += ref.zspage->nr_live < ref.class->nr_objects;
   }
   if (nr_zspages != class->nr_zspages || nr_live != class->nr_live ||
-      nr_held_pages != class->nr_held_pages) {
+      nr_held_pages != class->nr_held_pages ||
+      (arena_has_reserve (arena) && nr_spare_pages != class->nr_spare_pages)) {
     report_error ("class %u: its counts are not what its zspages hold",
                   class_index);
     ok = false;
@@ -760,5 +758,5 @@ arena_check (struct arena *arena)
 
   for (unsigned i = 0; i < NR_SIZECLASSES; i++)
     ok &= check_class (arena, i);
-  return ok;
+  return ok & arena_check_pool (arena);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arena_adopt.h"
+#include "arena_inside.h"
 #include "memory.h"
 #include "pages.h"
 #include "super.h"
@@ -59,11 +60,12 @@ arena_claims_init (struct arena_claims *claims, struct arena *arena)
   if (!claims->live)
     return -1;
   claims->present = pages_reserve (claims->present_bytes);
-  if (claims->present) {
+  claims->pooled = pages_reserve (nr_spans);
+  if (claims->present && claims->pooled) {
     note_present (claims);
     return 0;
   }
-  pages_unreserve ((void *) claims->live, claims->live_bytes);
+  arena_claims_destroy (claims);
   return -1;
 }
 
@@ -72,6 +74,24 @@ arena_claims_destroy (struct arena_claims *claims)
 {
   pages_unreserve ((void *) claims->live, claims->live_bytes);
   pages_unreserve (claims->present, claims->present_bytes);
+  pages_unreserve (claims->pooled, claims->arena->nr_spans_max);
+}
+
+/* Which object of a zspage of this class begins at this place?  nr_objects:
+ * none. */
+static unsigned
+find_index (const struct arena *arena, const struct zspage_ref *ref,
+            uint64_t place)
+{
+  const uint64_t offset = (place << SLOT_PLACE_UNIT_SHIFT) -
+    (uint64_t) (ref->start - arena->start);
+  unsigned index;
+
+  if (offset < ref->class->header_bytes)
+    return ref->class->nr_objects;
+  index = index_of_place (arena, ref, place);
+  return index < ref->class->nr_objects &&
+    place_of (arena, ref, index) == place ? index : ref->class->nr_objects;
 }
 
 bool
@@ -80,17 +100,18 @@ arena_find (const struct arena *arena, uint64_t place, uint32_t size_bytes,
 {
   struct zspage_ref ref;
 
-  found->span = arena_span_of (arena, place);
+  found->span = span_of_place (arena, place);
+  found->size_bytes = size_bytes;
   if (found->span >= arena->nr_spans_max)
     return false;
-  ref = arena_ref (arena, found->span, 0);
+  ref = ref_of (arena, found->span, 0);
   found->class = zspage_label (ref.start);
   if (found->class == NR_SIZECLASSES)
     return false;
-  ref = arena_ref (arena, found->span, found->class);
-  found->index = arena_index_of (arena, &ref, place);
+  ref = ref_of (arena, found->span, found->class);
+  found->index = find_index (arena, &ref, place);
   if (found->index == ref.class->nr_objects ||
-      found->class != sizeclass_index (&arena->geometry, size_bytes))
+      ref.class->object_bytes < size_bytes)
     return false;
   found->owner = zspage_owner (&ref, found->index);
   return true;
@@ -101,15 +122,19 @@ arena_claim (struct arena_claims *claims, const struct arena_found *found)
 {
   const uint64_t bit = UINT64_C (1) << found->index % 64;
 
-  return !(atomic_fetch_or (&live_of (claims, found->span)[found->index / 64],
-                            bit) & bit);
+  if (atomic_fetch_or (&live_of (claims, found->span)[found->index / 64],
+                       bit) & bit)
+    return false;
+  if (found->class != home_class (claims->arena, found->size_bytes))
+    atomic_fetch_add (&claims->nr_borrowed[found->class], 1);
+  return true;
 }
 
 void
 arena_found_give (const struct arena *arena, const struct arena_found *found,
                   uint32_t owner)
 {
-  const struct zspage_ref ref = arena_ref (arena, found->span, found->class);
+  const struct zspage_ref ref = ref_of (arena, found->span, found->class);
 
   zspage_set_owner (&ref, found->index, owner);
 }
@@ -126,7 +151,7 @@ is_any (const uint64_t *words, unsigned nr)
 static void
 release_from (const struct arena *arena, uint32_t span, unsigned page)
 {
-  char *start = arena_ref (arena, span, 0).start;
+  char *start = ref_of (arena, span, 0).start;
   const uint64_t bytes = (uint64_t) (span_pages (arena) - page) << PAGE_SHIFT;
 
   if (bytes > 0)
@@ -139,7 +164,7 @@ populate_held (const struct arena_claims *claims, uint32_t span)
 {
   const uint64_t *present = present_of (claims, span);
   const unsigned end = span_pages (claims->arena);
-  char *start = arena_ref (claims->arena, span, 0).start;
+  char *start = ref_of (claims->arena, span, 0).start;
 
   for (unsigned page = 0, first; page < end; page++) {
     for (first = page; page < end && (present[page / 64] >> page % 64 & 1); )
@@ -151,11 +176,29 @@ populate_held (const struct arena_claims *claims, uint32_t span)
 }
 
 static void
+list_zspage (struct arena *arena, uint32_t number)
+{
+  struct zspage *zspage = &arena->zspages[number];
+  struct arena_class *class = &arena->classes[zspage->class];
+
+  pthread_mutex_lock (&class->lock);
+  class->nr_zspages++;
+  class->nr_live += zspage->nr_live;
+  class->nr_held_pages += zspage->nr_held_pages;
+  if (arena_has_reserve (arena))
+    class->nr_spare_pages += zspage->nr_spare_pages;
+  arena_group_insert (arena, class, number,
+                      group_for (zspage,
+                                 &arena->geometry.classes[zspage->class]));
+  pthread_mutex_unlock (&class->lock);
+}
+
+static void
 adopt_claimed (struct arena_claims *claims, uint32_t span, bool keep_spare)
 {
   struct arena *arena = claims->arena;
-  const unsigned class_index = zspage_label (arena_ref (arena, span, 0).start);
-  struct zspage_ref ref = arena_ref (arena, span, class_index);
+  const unsigned class_index = zspage_label (ref_of (arena, span, 0).start);
+  struct zspage_ref ref = ref_of (arena, span, class_index);
 
   zspage_adopt (&ref, class_index, (const uint64_t *) live_of (claims, span),
                 present_of (claims, span));
@@ -166,7 +209,21 @@ adopt_claimed (struct arena_claims *claims, uint32_t span, bool keep_spare)
                 (uint64_t) ref.zspage->nr_held_pages << PAGE_SHIFT);
   if (!keep_spare)
     zspage_release_spare (&ref, arena->budget);
-  arena_list_zspage (arena, span);
+  list_zspage (arena, span);
+}
+
+/* What was ready for requests is again, so that nobody else gets it. */
+static void
+adopt_spare (struct arena_claims *claims, uint32_t span)
+{
+  struct arena *arena = claims->arena;
+  struct zspage_ref ref = ref_of (arena, span, 0);
+
+  zspage_adopt_spare (&ref, present_of (claims, span), span_pages (arena));
+  budget_force (arena->budget,
+                (uint64_t) ref.zspage->nr_held_pages << PAGE_SHIFT);
+  pool_put (&arena->pool, arena->zspages, POOL_EMPTIED, span);
+  claims->pooled[span] = 1;
 }
 
 void
@@ -180,8 +237,12 @@ arena_adopt_span (struct arena_claims *claims, uint32_t span, bool keep_spare,
     if (populate)
       populate_held (claims, span);
   }
-  else if (is_any (present_of (claims, span), span_pages (arena) / 64))
-    release_from (arena, span, 0);
+  else if (is_any (present_of (claims, span), span_pages (arena) / 64)) {
+    if (keep_spare)
+      adopt_spare (claims, span);
+    else
+      release_from (arena, span, 0);
+  }
 }
 
 void
@@ -190,7 +251,12 @@ arena_adopt_end (struct arena_claims *claims)
   struct arena *arena = claims->arena;
   uint32_t end = arena->nr_spans_max;
 
-  while (end > 0 && !arena->zspages[end - 1].open)
+  while (end > 0 && !arena->zspages[end - 1].open && !claims->pooled[end - 1])
     end--;
-  arena_list_spans (arena, end);
+  arena->nr_spans_used = end;
+  while (end > 0)
+    if (!arena->zspages[--end].open && !claims->pooled[end])
+      arena_span_put (arena, end);
+  for (unsigned i = 0; i < NR_SIZECLASSES; i++)
+    arena->classes[i].nr_borrowed = claims->nr_borrowed[i];
 }

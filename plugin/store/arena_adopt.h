@@ -22,6 +22,8 @@ struct arena_claims {
   _Atomic uint64_t *live;       /* of each span, a bit for each object */
   uint64_t *present;            /* of each span, a bit for each page */
   size_t live_bytes, present_bytes;
+  uint8_t *pooled;              /* spans that went into the pool */
+  _Atomic uint64_t nr_borrowed[NR_SIZECLASSES]; /* of smaller objects */
 };
 
 /* Look which pages are there.  -1: a message was given, nothing is held. */
@@ -32,6 +34,7 @@ void arena_claims_destroy (struct arena_claims *claims);
 struct arena_found {
   uint32_t span;
   unsigned class, index;
+  uint32_t size_bytes;
   uint32_t owner;               /* as the header has it */
 };
 
@@ -47,8 +50,8 @@ bool arena_claim (struct arena_claims *claims,
 void arena_found_give (const struct arena *arena,
                        const struct arena_found *found, uint32_t owner);
 
-/* Make this span what the claims say.  Pages that no object needs are spare
- * (keep_spare) or go back.  populate: its pages are mapped before anybody
+/* Make this span what the claims say.  Pages that no object needs are kept
+ * (keep_spare), in the pool where the span has no objects, or go back.  populate: its pages are mapped before anybody
  * needs them.  Thread-safe for different spans. */
 void arena_adopt_span (struct arena_claims *claims, uint32_t span,
                        bool keep_spare, bool populate);

@@ -25,6 +25,8 @@ reason (int errnum)
   switch (errnum) {
   case ENOSPC:
     return "the device is at its memory limit";
+  case EAGAIN:
+    return "the reserve is used up";
   case EMSGSIZE:
     return "it does not compress, and on_incompressible is reject";
   case EIO:
@@ -544,7 +546,8 @@ block_move (struct device *device, uint64_t block, uint64_t place,
   if (arena_is_sealed (arena))
     *arena_check_of (arena, to) = *arena_check_of (arena, place);
   crash_point ("moved");
-  if (to > place && !anywhere) {
+  if (to > place && !anywhere && !arena_is_borrowed (arena, place,
+                                                     slot_size_bytes (slot))) {
     arena_free (arena, to, slot_size_bytes (slot));
     return;
   }
@@ -608,8 +611,7 @@ block_give_object (struct device *device, uint64_t block, uint64_t share,
 {
   const slot_t shared = slot_of_share (share);
 
-  arena_set_owner (&device->arena, slot_place (slot), slot_size_bytes (slot),
-                   share);
+  arena_set_owner (&device->arena, slot_place (slot), share);
   crash_point ("share-owned");
   table_publish (&device->table, share, slot);
   crash_point ("share-published");

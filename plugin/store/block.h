@@ -7,10 +7,11 @@
  * Prepare, publish, release: all that can fail happens on the side, then one
  * store into the table makes it true, then the old object is freed.  On failure
  * the block has its old content and errno is set: ENOSPC (the memory limit),
- * ENOMEM (the machine), EMSGSIZE (it does not compress, and the device rejects
- * such blocks), EIO (a damaged object, or the backing file).  A message that
- * names the device, the block and the reason was given for EIO; for the others
- * the caller gives it, who may try again first.
+ * ENOMEM (the machine), EAGAIN (the reserve is used up: arena_store), EMSGSIZE
+ * (it does not compress, and the device rejects such blocks), EIO (a damaged
+ * object, or the backing file).  A message that names the device, the block and
+ * the reason was given for EIO; for the others the caller gives it, who may try
+ * again first.
  */
 #ifndef ZRAM_BLOCK_H
 #define ZRAM_BLOCK_H

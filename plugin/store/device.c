@@ -13,6 +13,7 @@
 #include "device.h"
 #include "pages.h"
 #include "persist.h"
+#include "refill.h"
 #include "report.h"
 
 /* A block that compression shortens by less than 1/64 (64 of 4096 bytes) is
@@ -43,6 +44,22 @@ init_codec (struct device *device, const struct device_params *params)
   }
   codec_set_put (&device->codecs, 0, 0, codec);
   return 0;
+}
+
+/* What a request needs is there before the first one. */
+static int
+init_reserve (struct device *device, uint64_t bytes)
+{
+  if (bytes == 0)
+    return 0;
+  if (table_keep (&device->table, device->nr_blocks) == 0 &&
+      refill_first (&device->arena) == 0)
+    return 0;
+  report_error ("%s: the table and a reserve of %" PRIu64 " bytes: %s",
+                device->name, bytes, errno == ENOSPC ?
+                "the memory limit is too low" : strerror (errno));
+  errno = errno == ENOSPC ? EINVAL : errno;
+  return -1;
 }
 
 static int
@@ -164,10 +181,14 @@ destroy_store (struct device *device)
 static int
 fill_store (struct device *device, const struct device_params *params)
 {
-  if (device->was_adopted)
-    return adopt_device (device, params->backing);
-  persist_device (device);
-  return 0;
+  if (arena_set_reserve (&device->arena, device->nr_blocks,
+                         params->reserve_bytes) == -1)
+    return -1;
+  if (!device->was_adopted)
+    persist_device (device);
+  else if (adopt_device (device, params->backing) == -1)
+    return -1;
+  return init_reserve (device, params->reserve_bytes);
 }
 
 static int
@@ -228,9 +249,27 @@ device_create (const struct device_params *params)
   return NULL;
 }
 
+int
+device_start (struct device *device)
+{
+  if (!arena_has_reserve (&device->arena))
+    return 0;
+  if (table_own_kept (&device->table) == 0)
+    return refill_start (&device->arena);
+  report_error ("%s: the table: %m", device->name);
+  return -1;
+}
+
+void
+device_stop (struct device *device)
+{
+  refill_stop (&device->arena);
+}
+
 void
 device_destroy (struct device *device)
 {
+  device_stop (device);
   destroy_locks (device);
   destroy_store (device);
   codec_set_destroy (&device->codecs);
@@ -390,6 +429,13 @@ fail_part (struct device *device, uint64_t block, const char *what)
  * a size class and of the table that it is the first in. */
 #define TRIES 8
 
+/* There was nothing ready for an object: is there now? */
+static bool
+waits_for_refill (struct device *device)
+{
+  return errno == EAGAIN && refill_wait (&device->arena);
+}
+
 static bool
 makes_room (struct device *device, unsigned tries)
 {
@@ -426,7 +472,7 @@ write_part (struct device *device, const struct part *part,
 
   request->from += part->bytes;
   while (try_write (device, part, data) == -1)
-    if (!makes_room (device, tries++))
+    if (!waits_for_refill (device) && !makes_room (device, tries++))
       return fail_part (device, part->block, "store it");
   return 0;
 }
@@ -474,7 +520,7 @@ zero_part (struct device *device, const struct part *part,
   unsigned tries = 0;
 
   while (try_zero (device, part, request->may_trim) == -1)
-    if (!makes_room (device, tries++))
+    if (!waits_for_refill (device) && !makes_room (device, tries++))
       return fail_part (device, part->block, "zero it");
   return 0;
 }
@@ -515,6 +561,17 @@ device_trim (struct device *device, uint64_t bytes, uint64_t offset)
 }
 
 static int
+try_promote (struct device *device, uint64_t block)
+{
+  int r;
+
+  device_lock_block (device, block);
+  r = block_promote (device, block);
+  device_unlock_block (device, block);
+  return r;
+}
+
+static int
 cache_part (struct device *device, const struct part *part,
             struct request *request)
 {
@@ -524,9 +581,9 @@ cache_part (struct device *device, const struct part *part,
 
   if (kind != SLOT_BACKED && kind != SLOT_SHARED)
     return 0;
-  device_lock_block (device, part->block);
-  r = block_promote (device, part->block);
-  device_unlock_block (device, part->block);
+  do
+    r = try_promote (device, part->block);
+  while (r == -1 && waits_for_refill (device));
   if (r == -1 && errno != EIO)
     block_report (device, part->block, "bring it into memory");
   return r;

@@ -13,8 +13,12 @@
  *   share's lock   the block lock of a share (share.h), in a stripe of its own
  *   stream         a codec's working memory (stream.h)
  *   class lock     a size class's zspages (arena.h)
+ *   pool lock      memory that is ready for requests (pool.h)
  *   span lock      which spans of the arena are free (arena.h)
  *   backing lock   the space of the backing file (backing.h)
+ * Refill has a lock of its own and, outside the class lock, the arena's layout
+ * lock; a resize takes the latter behind the state lock.  Requests take
+ * neither.  Whoever waits for refill holds no lock.
  * A table page's use count is not a lock but behaves as one for the length of
  * one system call (table.c); nothing is locked meanwhile.
  *
@@ -114,12 +118,19 @@ struct device_params {
   const struct backing_params *backing; /* how to open a backing file that
                                  * blocks in the store file need; its path is
                                  * known there */
+  uint64_t reserve_bytes;       /* kept ready for requests (pool.h); 0: none */
 };
 
 /* A store file that holds a device wins over everything in params but the block
  * size, which has to be the same; was_adopted is true then.  NULL: a message
  * was given.  The caller owns the device. */
 struct device *device_create (const struct device_params *params);
+
+/* Start the threads that the device itself has, after the fork; stop them
+ * before it is destroyed.  -1: a message was given.  The stop may be called
+ * without start. */
+int device_start (struct device *device);
+void device_stop (struct device *device);
 
 /* No request is in flight. */
 void device_destroy (struct device *device);

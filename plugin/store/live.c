@@ -223,15 +223,59 @@ resize (struct device *device, uint64_t size_bytes)
   return 0;
 }
 
+static int
+resize_quiesced (struct device *device, uint64_t size_bytes)
+{
+  int r;
+
+  arena_hold_still (&device->arena);
+  device_quiesce_begin (device);
+  r = resize (device, size_bytes);
+  device_quiesce_end (device);
+  arena_let_go (&device->arena);
+  return r;
+}
+
+/* With a reserve the whole table is present: before the disk is larger, and
+ * after it is smaller. */
+static int
+keep_table (struct device *device, uint64_t size_bytes)
+{
+  uint64_t nr_blocks;
+
+  if (!arena_has_reserve (&device->arena))
+    return 0;
+  if (device_count_blocks (device, size_bytes, &nr_blocks) == -1)
+    return -1;
+  if (nr_blocks <= device->nr_blocks)
+    return 0;
+  if (table_keep (&device->table, nr_blocks) == 0)
+    return 0;
+  report_error ("%s: no memory for the table of %" PRIu64 " bytes: %m",
+                device->name, size_bytes);
+  return -1;
+}
+
+static void
+trim_table (struct device *device)
+{
+  const int saved_errno = errno;
+
+  if (arena_has_reserve (&device->arena))
+    table_keep (&device->table, device->nr_blocks);
+  errno = saved_errno;
+}
+
 int
 live_set_size (struct device *device, uint64_t size_bytes)
 {
   int r;
 
   device_lock (device);
-  device_quiesce_begin (device);
-  r = resize (device, size_bytes);
-  device_quiesce_end (device);
+  r = keep_table (device, size_bytes);
+  if (r == 0)
+    r = resize_quiesced (device, size_bytes);
+  trim_table (device);
   device_unlock (device);
   return r;
 }
@@ -369,6 +413,12 @@ start_dedup (struct device *device)
   errno = ENOTSUP;
   return -1;
 #endif
+  if (arena_has_reserve (&device->arena)) {
+    report_error ("%s: a device with a reserve cannot share blocks, since that "
+                  "takes memory when it is used up", device->name);
+    errno = EINVAL;
+    return -1;
+  }
   if (device->nr_blocks > SHARE_BASE) {
     report_error ("%s: a disk of more than %" PRIu64 " blocks cannot share "
                   "them", device->name, SHARE_BASE);
@@ -491,6 +541,7 @@ reset_if_closed (struct device *device, struct codec *primary)
     device_quiesce_begin (device);
     reset (device, primary);
     device_quiesce_end (device);
+    trim_table (device);
     if (device->backing)
       close_backing (device);
     live_reset_mem_max (device);

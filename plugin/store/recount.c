@@ -14,6 +14,7 @@
 struct recount {
   struct stats_snapshot sums;
   uint64_t nr_objects;
+  uint64_t nr_borrowed;         /* of them */
   uint8_t *backing_counts;      /* NULL: there is no backing file */
   uint32_t *share_counts;       /* for each share that ever was */
 };
@@ -149,6 +150,8 @@ check_slot (struct device *device, uint64_t block, struct recount *recount)
     values[STAT_CODEC_BLOCKS + slot_codec (slot)]++;
   values[STAT_OBJECT_BYTES] += slot_size_bytes (slot);
   recount->nr_objects++;
+  recount->nr_borrowed += arena_is_borrowed (&device->arena, slot_place (slot),
+                                             slot_size_bytes (slot));
   return check_object (device, block, slot) &&
     check_seal (device, block, slot);
 }
@@ -217,6 +220,7 @@ recount_device (struct device *device)
   bool ok;
 
   device_lock (device);
+  arena_hold_still (&device->arena);
   device_quiesce_begin (device);
   if (device->backing)
     recount.backing_counts = calloc (backing_nr_pages (device->backing), 1);
@@ -224,6 +228,7 @@ recount_device (struct device *device)
                                  sizeof *recount.share_counts);
   ok = check_slots (device, &recount);
   ok &= recount.nr_objects == arena_nr_live (&device->arena);
+  ok &= recount.nr_borrowed == arena_nr_borrowed (&device->arena);
   ok &= check_stats (device, &recount);
   ok &= table_check (&device->table, shares_end (&device->shares));
   ok &= arena_check (&device->arena);
@@ -232,6 +237,7 @@ recount_device (struct device *device)
   free (recount.backing_counts);
   free (recount.share_counts);
   device_quiesce_end (device);
+  arena_let_go (&device->arena);
   device_unlock (device);
   return ok;
 }

@@ -64,6 +64,13 @@ held_bits (const struct zspage_ref *ref)
   return (uint64_t *) (ref->start + ref->class->held_offset);
 }
 
+/* Of the whole span, whatever the class. */
+static unsigned
+nr_held_bits (const struct sizeclass *class)
+{
+  return (class->live_offset - class->held_offset) * 8;
+}
+
 static uint64_t *
 live_bits (const struct zspage_ref *ref)
 {
@@ -200,10 +207,7 @@ hold_run (struct zspage_ref *ref, unsigned first, unsigned end,
     budget_give (budget, bytes);
     return -1;
   }
-  for (unsigned page = first; page < end; page++)
-    bit_set (held_bits (ref), page);
-  ref->zspage->nr_held_pages += end - first;
-  ref->zspage->nr_spare_pages += end - first;
+  zspage_note_held (ref, first, end);
   return 0;
 }
 
@@ -252,6 +256,16 @@ count_unused_pages (const struct zspage_ref *ref, unsigned index)
   return count;
 }
 
+/* The object's pages are held. */
+static void
+note_live (struct zspage_ref *ref, unsigned index, uint32_t owner)
+{
+  ref->zspage->nr_spare_pages -= count_unused_pages (ref, index);
+  bit_set (live_bits (ref), index);
+  owners (ref)[index] = owner;
+  ref->zspage->nr_live++;
+}
+
 int
 zspage_take (struct zspage_ref *ref, uint32_t owner, unsigned nr_ahead,
              struct budget *budget, unsigned *index)
@@ -266,10 +280,7 @@ zspage_take (struct zspage_ref *ref, uint32_t owner, unsigned nr_ahead,
    * budget counts them. */
   if (hold_object (ref, i, nr_ahead, budget) == -1)
     return -1;
-  zspage->nr_spare_pages -= count_unused_pages (ref, i);
-  bit_set (live_bits (ref), i);
-  owners (ref)[i] = owner;
-  zspage->nr_live++;
+  note_live (ref, i, owner);
   zspage->first_free = i + 1;
   return 0;
 }
@@ -285,6 +296,18 @@ release_page (struct zspage_ref *ref, unsigned page, struct budget *budget)
   ref->zspage->nr_spare_pages--;
 }
 
+static void
+note_dead (struct zspage_ref *ref, unsigned index)
+{
+  struct zspage *zspage = ref->zspage;
+
+  assert (bit_get (live_bits (ref), index));
+  bit_clear (live_bits (ref), index);
+  zspage->nr_live--;
+  if (index < zspage->first_free)
+    zspage->first_free = index;
+}
+
 void
 zspage_drop (struct zspage_ref *ref, unsigned index, unsigned spare_max,
              struct budget *budget)
@@ -292,12 +315,7 @@ zspage_drop (struct zspage_ref *ref, unsigned index, unsigned spare_max,
   struct zspage *zspage = ref->zspage;
   unsigned first, end;
 
-  assert (bit_get (live_bits (ref), index));
-  bit_clear (live_bits (ref), index);
-  zspage->nr_live--;
-  if (index < zspage->first_free)
-    zspage->first_free = index;
-
+  note_dead (ref, index);
   pages_of_object (ref->class, index, &first, &end);
   for (unsigned page = first; page < end; page++) {
     if (page_is_used (ref, page))
@@ -380,6 +398,16 @@ zspage_adopt (struct zspage_ref *ref, unsigned class_index,
   adopt_pages (ref, present);
 }
 
+void
+zspage_adopt_spare (struct zspage_ref *ref, const uint64_t *present,
+                    unsigned nr_pages)
+{
+  zspage_note_span (ref, 1);
+  for (unsigned page = 1; page < nr_pages; page++)
+    if (bit_get (present, page))
+      zspage_note_held (ref, page, page + 1);
+}
+
 unsigned
 zspage_last_live (const struct zspage_ref *ref, unsigned end)
 {
@@ -424,4 +452,180 @@ zspage_check (const struct zspage_ref *ref)
     is_equal ("used pages that are absent", nr_missing, 0) &
     (bit_find (live_bits (ref), false, 0, zspage->first_free) >=
      zspage->first_free);
+}
+
+/* With a reserve. */
+
+void
+zspage_note_span (struct zspage_ref *ref, unsigned nr)
+{
+  memset (held_bits (ref), 0, nr_held_bits (ref->class) / 8);
+  *ref->zspage = (struct zspage) { .open = false };
+  zspage_note_held (ref, 0, nr);
+}
+
+void
+zspage_open_noted (struct zspage_ref *ref, unsigned class_index)
+{
+  const unsigned nr_held = ref->zspage->nr_held_pages;
+  unsigned nr_used = 0;
+
+  memset (live_bits (ref), 0,
+          ref->class->owners_offset - ref->class->live_offset);
+  while (nr_used << PAGE_SHIFT < ref->class->header_bytes)
+    nr_used++;
+  assert (bit_find (held_bits (ref), false, 0, nr_used) == nr_used);
+  write_label (ref, class_index);
+  *ref->zspage = (struct zspage) {
+    .class = class_index, .nr_held_pages = nr_held,
+    .nr_spare_pages = nr_held - nr_used, .open = true,
+  };
+}
+
+void
+zspage_close_noted (struct zspage_ref *ref)
+{
+  assert (ref->zspage->nr_live == 0);
+  *ref->zspage = (struct zspage) {
+    .nr_held_pages = ref->zspage->nr_held_pages,
+    .nr_spare_pages = ref->zspage->nr_held_pages,
+  };
+}
+
+/* The first object that lies behind the absent pages from this one on;
+ * nr_objects if no page behind it is held. */
+static unsigned
+object_behind (const struct zspage_ref *ref, unsigned absent)
+{
+  const struct sizeclass *class = ref->class;
+  const unsigned end = nr_pages (class);
+  const unsigned page = bit_find (held_bits (ref), true, absent, end);
+  uint32_t offset, index;
+
+  if (page == end)
+    return class->nr_objects;
+  offset = (page << PAGE_SHIFT) - class->header_bytes;
+  index = sizeclass_object_at (class, offset);
+  return index * class->object_bytes < offset ? index + 1 : index;
+}
+
+/* The first free object from this one on whose pages are all held; nr_objects
+ * if there is none. */
+static unsigned
+find_held (const struct zspage_ref *ref, unsigned index)
+{
+  const unsigned nr = ref->class->nr_objects;
+  unsigned page, end, absent;
+
+  for (; index < nr; index = bit_find (live_bits (ref), false,
+                                       object_behind (ref, absent), nr)) {
+    pages_of_object (ref->class, index, &page, &end);
+    absent = bit_find (held_bits (ref), false, page, end);
+    if (absent == end)
+      break;
+  }
+  return index;
+}
+
+static unsigned
+lowest_free (const struct zspage_ref *ref)
+{
+  return bit_find (live_bits (ref), false, ref->zspage->first_free,
+                   ref->class->nr_objects);
+}
+
+bool
+zspage_take_held (struct zspage_ref *ref, uint32_t owner, unsigned *index)
+{
+  const unsigned lowest = lowest_free (ref);
+
+  *index = find_held (ref, lowest);
+  ref->zspage->first_free = lowest;
+  if (*index == ref->class->nr_objects)
+    return false;
+  note_live (ref, *index, owner);
+  ref->zspage->first_free += *index == lowest;
+  return true;
+}
+
+bool
+zspage_is_dry (const struct zspage_ref *ref)
+{
+  return find_held (ref, lowest_free (ref)) == ref->class->nr_objects;
+}
+
+void
+zspage_drop_held (struct zspage_ref *ref, unsigned index)
+{
+  note_dead (ref, index);
+  ref->zspage->nr_spare_pages += count_unused_pages (ref, index);
+}
+
+bool
+zspage_find_noted (const struct zspage_ref *ref, bool held, unsigned page,
+                   unsigned limit, unsigned *first, unsigned *end)
+{
+  *first = bit_find (held_bits (ref), held, page, limit);
+  *end = bit_find (held_bits (ref), !held, *first, limit);
+  return *first < limit;
+}
+
+bool
+zspage_find_absent (const struct zspage_ref *ref, unsigned max,
+                    unsigned *first, unsigned *end)
+{
+  const bool found = zspage_find_noted (ref, false, 0, nr_pages (ref->class),
+                                        first, end);
+
+  if (*end - *first > max)
+    *end = *first + max;
+  return found;
+}
+
+void
+zspage_note_held (struct zspage_ref *ref, unsigned first, unsigned end)
+{
+  for (unsigned page = first; page < end; page++)
+    bit_set (held_bits (ref), page);
+  ref->zspage->nr_held_pages += end - first;
+  ref->zspage->nr_spare_pages += end - first;
+}
+
+void
+zspage_note_absent (struct zspage_ref *ref, unsigned first, unsigned end)
+{
+  for (unsigned page = first; page < end; page++)
+    bit_clear (held_bits (ref), page);
+  ref->zspage->nr_held_pages -= end - first;
+  ref->zspage->nr_spare_pages -= end - first;
+}
+
+static bool
+page_is_spare (const struct zspage_ref *ref, unsigned page)
+{
+  return bit_get (held_bits (ref), page) && !page_is_used (ref, page);
+}
+
+bool
+zspage_find_spare (const struct zspage_ref *ref, unsigned max,
+                   unsigned *first, unsigned *end)
+{
+  unsigned page = nr_pages (ref->class);
+
+  *first = *end = 0;
+  if (ref->zspage->nr_spare_pages == 0)
+    return false;
+  while (page > 0 && !page_is_spare (ref, page - 1))
+    page--;
+  *first = *end = page;
+  while (*first > 0 && *end - *first < max && page_is_spare (ref, *first - 1))
+    (*first)--;
+  return *first < *end;
+}
+
+bool
+zspage_holds_first (const struct zspage_ref *ref, unsigned nr)
+{
+  return ref->zspage->nr_held_pages == nr &&
+    bit_find (held_bits (ref), false, 0, nr) == nr;
 }

@@ -31,6 +31,7 @@ struct zspage {
   uint8_t group;                /* its fullness group */
   bool open;
   bool isolated;                /* in no group: compaction empties it */
+  bool busy;                    /* some pages are on their way in or out */
 };
 
 /* One zspage under the hand: its descriptor, its shape, its memory. */
@@ -80,8 +81,57 @@ unsigned zspage_label (const void *start);
 void zspage_adopt (struct zspage_ref *ref, unsigned class_index,
                    const uint64_t *live, const uint64_t *present);
 
+/* The same for a span without a live object, which has so many pages: only
+ * which of them are held. */
+void zspage_adopt_spare (struct zspage_ref *ref, const uint64_t *present,
+                         unsigned nr_pages);
+
 /* The last live object below end; nr_objects if there is none. */
 unsigned zspage_last_live (const struct zspage_ref *ref, unsigned end);
+
+/* --- With a reserve (pool.h): no system call in any of these --- */
+
+/* The first nr pages of a span that has none are committed and counted by
+ * the caller: note them in its header.  Any class will do for the ref. */
+void zspage_note_span (struct zspage_ref *ref, unsigned nr);
+
+/* Open a span whose pages are noted. */
+void zspage_open_noted (struct zspage_ref *ref, unsigned class_index);
+
+/* Close it, but keep all pages, noted.  No object is live. */
+void zspage_close_noted (struct zspage_ref *ref);
+
+/* Take the lowest free object whose pages are all held.  False: there is
+ * none. */
+bool zspage_take_held (struct zspage_ref *ref, uint32_t owner, unsigned *index);
+
+/* Is there no such object? */
+bool zspage_is_dry (const struct zspage_ref *ref);
+
+/* The object is dead; pages that only it kept become spare. */
+void zspage_drop_held (struct zspage_ref *ref, unsigned index);
+
+/* The first run of at most max absent pages that can hold something.  False:
+ * there is none. */
+bool zspage_find_absent (const struct zspage_ref *ref, unsigned max,
+                         unsigned *first, unsigned *end);
+
+/* Note that pages are held from now on: they are spare; or not any more: they
+ * were spare, or those of a span that is not open. */
+void zspage_note_held (struct zspage_ref *ref, unsigned first, unsigned end);
+void zspage_note_absent (struct zspage_ref *ref, unsigned first, unsigned end);
+
+/* The last run of at most max spare pages.  False: there is none. */
+bool zspage_find_spare (const struct zspage_ref *ref, unsigned max,
+                        unsigned *first, unsigned *end);
+
+/* The first run of pages from page on that are held, or not, of a span that is
+ * not open.  False: there is none. */
+bool zspage_find_noted (const struct zspage_ref *ref, bool held, unsigned page,
+                        unsigned limit, unsigned *first, unsigned *end);
+
+/* Are just the first nr pages held? */
+bool zspage_holds_first (const struct zspage_ref *ref, unsigned nr);
 
 static inline char *
 zspage_object (const struct zspage_ref *ref, unsigned index)

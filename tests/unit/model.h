@@ -19,6 +19,11 @@ void model_fill (struct random *random, uint8_t *data, size_t bytes);
 struct device *model_device (unsigned algorithm, uint32_t block_bytes,
                              uint64_t size_bytes);
 
+/* The same with a reserve of so many bytes, 0: none. */
+struct device *model_device_reserve (unsigned algorithm, uint32_t block_bytes,
+                                     uint64_t size_bytes,
+                                     uint64_t reserve_bytes);
+
 /* Give the device a small backing file of its own, and let blocks share objects,
  * where that is compiled in. */
 void model_attach_backing (struct device *device);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Several threads on one small device: writers with overlapping parts of the
- * same blocks, readers, a trimmer, a compaction, changes of the live device.
+ * same blocks, readers, a trimmer, a compaction, changes of the live device;
+ * with a reserve, as small as can be or not, and without.
  * Meant for the thread sanitizer, and worth running without it.  Attacks
  * invariants 6 to 9 of table.h.
  *
@@ -164,14 +165,16 @@ check_own_bytes (void)
 }
 
 static void
-run (unsigned algorithm, uint32_t bytes)
+run (unsigned algorithm, uint32_t bytes, uint64_t reserve_bytes)
 {
   pthread_t writers[NR_WRITERS], others[3];
 
   block_bytes = bytes;
   shared_bytes = (uint64_t) SHARED_BLOCKS * block_bytes;
-  device = model_device (algorithm, block_bytes,
-                         shared_bytes + (uint64_t) TORN_BLOCKS * block_bytes);
+  device = model_device_reserve (algorithm, block_bytes, shared_bytes +
+                                 (uint64_t) TORN_BLOCKS * block_bytes,
+                                 reserve_bytes);
+  check (device_start (device) == 0);
   model_attach_backing (device);
   model_start_dedup (device);
   atomic_store (&stopping, false);
@@ -203,9 +206,12 @@ main (void)
     for (unsigned algorithm = 0; codec_algorithms[algorithm]; algorithm++) {
       printf ("%s\n", codec_algorithms[algorithm]->name);
       fflush (stdout);
-      run (algorithm, BLOCK_BYTES_MIN);
-      if (algorithm == 0)
-        run (algorithm, BLOCK_BYTES_MAX);
+      run (algorithm, BLOCK_BYTES_MIN, 0);
+      if (algorithm == 0) {
+        run (algorithm, BLOCK_BYTES_MAX, 0);
+        run (algorithm, BLOCK_BYTES_MIN, 1);
+        run (algorithm, BLOCK_BYTES_MAX, 1 << 20);
+      }
     }
   while (test_time_left ());
   return 0;
