@@ -32,7 +32,6 @@
 #include "control/conf.h"
 #include "control/setup.h"
 #include "control/socket.h"
-#include "policy/worker.h"
 #include "store/crash.h"
 #include "store/device.h"
 #include "store/live.h"
@@ -203,7 +202,7 @@ zram_get_ready (void)
 static int
 zram_after_fork (void)
 {
-  if (worker_start (exports.worker) == -1)
+  if (setup_start (&exports) == -1)
     return -1;
   return control ? control_socket_start (control) : 0;
 }
@@ -211,7 +210,7 @@ zram_after_fork (void)
 static void
 zram_cleanup (void)
 {
-  worker_stop (exports.worker);
+  setup_stop (&exports);
   if (control)
     control_socket_stop (control);
 }

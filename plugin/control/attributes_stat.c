@@ -10,6 +10,7 @@
 
 #include "../store/device.h"
 #include "../store/live.h"
+#include "../store/refill.h"
 #include "attributes.h"
 
 /* One look at everything that is shown. */
@@ -101,11 +102,28 @@ attribute_show_bd_stat (struct export *export, struct payload *payload)
   return 0;
 }
 
+/* What is ready for requests now, and how often one did not find it so, since
+ * the start: it waited for refill, or used room of a larger class. */
+static void
+show_reserve (struct arena *arena, struct payload *payload)
+{
+  struct refill_stats stats;
+
+  refill_get_stats (arena, &stats);
+  fprintf (payload->out, "reserve_bytes: %" PRIu64 "\n"
+           "reserve_waits: %" PRIu64 "\nreserve_borrows: %" PRIu64 "\n",
+           stats.ready_bytes, stats.nr_waits, stats.nr_borrows);
+}
+
 /* Both of the kernel's are about locks that it could not get. */
 int
 attribute_show_debug_stat (struct export *export, struct payload *payload)
 {
+  struct arena *arena = &export->device->arena;
+
   fprintf (payload->out, "version: 1\n%8d %8d\n", 0, 0);
+  if (arena_has_reserve (arena))
+    show_reserve (arena, payload);
   return 0;
 }
 

@@ -431,6 +431,17 @@ check_size (const struct conf_export *export)
   return 0;
 }
 
+/* What shares take up is not known before. */
+static int
+check_reserve (const struct conf_export *export)
+{
+  if (export->reserve_bytes > export->disksize_bytes)
+    return conf_blame (export, CONF_RESERVE, "larger than the disk");
+  if (export->reserve_bytes > 0 && export->use_dedup)
+    return conf_blame (export, CONF_RESERVE, "not together with use_dedup");
+  return 0;
+}
+
 static int
 load_key (struct conf_export *export)
 {
@@ -483,7 +494,8 @@ complete_export (const struct conf *conf, struct conf_export *export)
   for (int id = 0; id < NR_CONF_KEYS; id++)
     if (complete_key (conf, export, id) == -1)
       return -1;
-  if (check_size (export) == -1 || apply_all_params (export) == -1)
+  if (check_size (export) == -1 || check_reserve (export) == -1 ||
+      apply_all_params (export) == -1)
     return -1;
   return load_key (export);
 }

@@ -46,6 +46,8 @@
        "how the algorithms compress (default: zstd level -1)")               \
   KEY (MEM_LIMIT, mem_limit, NULL, "0", "SIZE",                               \
        "most memory the device may hold, all included (default 0: no limit)")\
+  KEY (RESERVE, reserve, NULL, "0", "SIZE",                                   \
+       "memory kept ready, so that no write waits for some (default 0: off)") \
   KEY (USE_DEDUP, use_dedup, NULL, "0", "0|1",                                \
        "share one object between blocks with the same content (default 0)")  \
   KEY (ALLOW_UIDS, allow_uids, NULL, "any", "any|UID,UID,...",                \
@@ -115,6 +117,7 @@ struct conf_export {
   struct algorithm_words params_words[NR_PRIORITIES];   /* as written */
   unsigned nr_params_words;
   uint64_t mem_limit_bytes;
+  uint64_t reserve_bytes;       /* 0: none */
   bool use_dedup;
   struct access access;
   char *backing_path;           /* NULL: none */

@@ -144,6 +144,14 @@ set_mem_limit (struct conf_export *export, const char *value)
 }
 
 static const char *
+set_reserve (struct conf_export *export, const char *value)
+{
+  if (!units_parse_size (value, &export->reserve_bytes))
+    return "not a size such as 16M or 1G, or 0 for no reserve";
+  return NULL;
+}
+
+static const char *
 set_bool (bool *flag, const char *value)
 {
   return units_parse_bool (value, flag) ? NULL : "neither 0 nor 1";

@@ -45,6 +45,7 @@ create_device (struct export *export, const struct conf_export *conf)
     .memory = { .path = store, .is_open = conf->has_store_fd,
                 .fd = conf->store_fd },
     .backing = &backing,
+    .reserve_bytes = conf->reserve_bytes,
   };
 
   if (store || !conf->store_path)
@@ -258,6 +259,23 @@ setup_exports (struct exports *exports, const struct conf *conf)
       return -1;
   }
   return make_worker (exports);
+}
+
+int
+setup_start (struct exports *exports)
+{
+  for (size_t i = 0; i < exports->nr_exports; i++)
+    if (device_start (exports->exports[i].device) == -1)
+      return -1;
+  return worker_start (exports->worker);
+}
+
+void
+setup_stop (struct exports *exports)
+{
+  worker_stop (exports->worker);
+  for (size_t i = 0; i < exports->nr_exports; i++)
+    device_stop (exports->exports[i].device);
 }
 
 void

@@ -11,6 +11,11 @@
  * freed. */
 int setup_exports (struct exports *exports, const struct conf *conf);
 
+/* After the fork: the threads of the devices and the worker; they end before
+ * the exports are freed.  -1: a message was given. */
+int setup_start (struct exports *exports);
+void setup_stop (struct exports *exports);
+
 /* No request is in flight.  All-zero has nothing to free. */
 void setup_free (struct exports *exports);
 

@@ -4,6 +4,7 @@
 
 #include "attribute_fixture.h"
 #include "arena.h"
+#include "model.h"
 
 /* Columns. */
 
@@ -174,6 +175,25 @@ debug_stat_has_a_version_and_two_counters (void)
                    "version: 1\n       0        0\n");
 }
 
+/* With a reserve: what is ready, and how often that was not enough. */
+static void
+debug_stat_shows_the_reserve (void)
+{
+  struct export with = {
+    .device = model_device_reserve (0, BLOCK_BYTES, DISK_BYTES, 1 << 20),
+  };
+  struct device *without = export.device;
+  unsigned long ready, waits, borrows;
+
+  export.device = with.device;
+  check (sscanf (show ("debug_stat"), "version: 1\n %*d %*d\n"
+                 "reserve_bytes: %lu\nreserve_waits: %lu\n"
+                 "reserve_borrows: %lu\n", &ready, &waits, &borrows) == 3);
+  check (ready >= 1 << 20 && waits == 0 && borrows == 0);
+  device_destroy (with.device);
+  export.device = without;
+}
+
 static void
 block_state_has_a_line_for_each_stored_block (void)
 {
@@ -250,6 +270,7 @@ main (void)
   test_with_device (mm_stat_counts_what_is_stored);
   test_with_device (stat_counts_requests_and_sectors);
   test_with_device (debug_stat_has_a_version_and_two_counters);
+  test_with_device (debug_stat_shows_the_reserve);
   test_with_device (block_state_has_a_line_for_each_stored_block);
   test_with_device (block_state_of_many_blocks_comes_in_pieces);
   test_with_device (block_state_keeps_its_length_when_blocks_go);

@@ -138,6 +138,8 @@ other_values_are_checked (void)
   check_values ("backing_size", VALUES ("0", "1G", "0x1000"),
                 VALUES ("", "-1", "1X", "G"),
                 "not a size such as 64M or 2G, or 0 for all of the file");
+  check_values ("reserve", VALUES ("0", "4096", "1M"), VALUES ("", "-1", "M"),
+                "not a size such as 16M or 1G, or 0 for no reserve");
   check_values ("writeback_limit", VALUES ("0", "1000", "1G"),
                 VALUES ("", "-1", "x", "1X"),
                 "neither a number of pages of 4 KiB nor a size such as 64M");

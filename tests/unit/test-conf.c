@@ -61,6 +61,9 @@ dump (const struct conf *conf)
              (const char *) params->dict);
     print ("mem_limit = %llu\n",
            (unsigned long long) export->mem_limit_bytes);
+    if (export->reserve_bytes)
+      print ("reserve = %llu\n",
+             (unsigned long long) export->reserve_bytes);
   }
 }
 
