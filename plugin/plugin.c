@@ -30,6 +30,7 @@
 
 #include "control/access.h"
 #include "control/conf.h"
+#include "control/safeguard.h"
 #include "control/setup.h"
 #include "control/socket.h"
 #include "store/crash.h"
@@ -194,6 +195,8 @@ static int
 zram_get_ready (void)
 {
   outlive_keeper ();
+  if (conf_locks_memory (&conf))
+    safeguard_prepare ();
   if (setup_exports (&exports, &conf) == -1)
     return -1;
   return conf.control ? open_control () : 0;
@@ -202,9 +205,12 @@ zram_get_ready (void)
 static int
 zram_after_fork (void)
 {
-  if (setup_start (&exports) == -1)
+  safeguard_begin ();
+  if (setup_start (&exports) == -1 ||
+      (control && control_socket_start (control) == -1))
     return -1;
-  return control ? control_socket_start (control) : 0;
+  safeguard_take ();
+  return 0;
 }
 
 static void

@@ -12,6 +12,7 @@
 
 #include "client.h"
 #include "devices.h"
+#include "safeguards.h"
 #include "size.h"
 #include "stats.h"
 #include "status.h"
@@ -273,6 +274,16 @@ fill_table (struct libscols_table *table, const struct choice *choice,
   return status;
 }
 
+/* Programs have the attribute. */
+static bool
+is_for_people (const struct arguments *arguments)
+{
+  return !arguments_get (arguments, "json") &&
+    !arguments_get (arguments, "raw") &&
+    !arguments_get (arguments, "noheadings") &&
+    !arguments_get (arguments, "output");
+}
+
 static int
 print_devices (struct client *client, const struct devices *devices,
                const struct choice *choice, struct arguments *arguments)
@@ -294,7 +305,9 @@ print_devices (struct client *client, const struct devices *devices,
     return STATUS_FAILED;
   }
   status = fill_table (table, choice, client, devices, only);
-  if (scols_print_table (table) != 0)
+  if (scols_print_table (table) != 0 ||
+      (is_for_people (arguments) &&
+       safeguards_print (client, devices, only) == -1))
     status = STATUS_FAILED;
   scols_unref_table (table);
   return status;

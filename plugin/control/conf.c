@@ -606,6 +606,15 @@ conf_tag (const struct conf_export *export)
   return tag ? tag : 1;
 }
 
+bool
+conf_locks_memory (const struct conf *conf)
+{
+  for (size_t i = 0; i < conf->nr_exports; i++)
+    if (conf->exports[i].lock_memory)
+      return true;
+  return false;
+}
+
 void
 conf_free (struct conf *conf)
 {

@@ -79,7 +79,9 @@
   KEY (ON_FULL, on_full, NULL, "writeback", "error|writeback",                \
        "what a write does at mem_limit (default writeback, if it can)")       \
   KEY (STORE, store, NULL, "anonymous", "anonymous|FILE",                     \
-       "where the memory is; a FILE in memory survives the server")
+       "where the memory is; a FILE in memory survives the server")               \
+  KEY (LOCK_MEMORY, lock_memory, NULL, "off", "off|on",                       \
+       "let this machine swap on the disk, on for all if for one (default off)")
 
 /* What inih keeps of a line, as distributions build it. */
 #define CONF_LINE_CHARS_MAX 198
@@ -129,6 +131,7 @@ struct conf_export {
   char *store_path;             /* NULL: anonymous */
   bool has_store_fd;            /* which is taken instead */
   int store_fd;
+  bool lock_memory;
   struct conf_origin origins[NR_CONF_KEYS];
 };
 
@@ -180,6 +183,9 @@ int conf_blame (const struct conf_export *export, enum conf_key_id id,
 /* A number for all that is configured for the export, never 0: another one
  * where anything else is said. */
 uint64_t conf_tag (const struct conf_export *export);
+
+/* Does any export say lock_memory=on? */
+bool conf_locks_memory (const struct conf *conf);
 
 /* All-zero is an empty conf. */
 void conf_free (struct conf *conf);

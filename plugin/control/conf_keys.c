@@ -267,6 +267,13 @@ set_store (struct conf_export *export, const char *value)
   return wrong;
 }
 
+static const char *
+set_lock_memory (struct conf_export *export, const char *value)
+{
+  return units_parse_bool (value, &export->lock_memory) ? NULL :
+    "neither off nor on";
+}
+
 #define CONF_KEY_ENTRY(id, name, alias, default_text, value, help)            \
   [CONF_##id] = { #name, alias, set_##name, default_text },
 

@@ -13,6 +13,7 @@
 
 #include "../policy/policy.h"
 #include "../store/backing.h"
+#include "safeguard.h"
 
 struct device;
 struct worker;
@@ -30,6 +31,7 @@ struct export {
   struct policy policy;
   pthread_mutex_t lock;         /* guards backing; innermost */
   struct backing_settings backing;
+  struct safeguard reserve, store_locked;       /* its own safeguards */
 };
 
 /* All that a server serves, in the order of the configuration, and the one who

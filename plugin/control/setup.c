@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,6 +215,27 @@ take_step (size_t i, struct export *export, const struct conf_export *conf)
   return conf_blame (conf, key_to_blame (i, conf), message);
 }
 
+static void
+note_safeguard (struct safeguard *safeguard, bool wanted, const char *why_not)
+{
+  safeguard->state = !wanted ? SAFEGUARD_OFF :
+    why_not ? SAFEGUARD_NO : SAFEGUARD_YES;
+  snprintf (safeguard->why, sizeof safeguard->why, "%s",
+            why_not ? why_not : "");
+}
+
+/* Memory that goes with the server is locked with it or not at all. */
+static void
+note_safeguards (struct export *export, const struct conf_export *conf)
+{
+  const struct memory *memory = &export->device->memory;
+  const bool has_file = memory_is_file (memory);
+
+  note_safeguard (&export->reserve, conf->reserve_bytes > 0, NULL);
+  note_safeguard (&export->store_locked, has_file,
+                  has_file ? memory_why_swapped (memory) : "anonymous memory");
+}
+
 static int
 make_export (struct export *export, const struct conf_export *conf)
 {
@@ -227,6 +249,7 @@ make_export (struct export *export, const struct conf_export *conf)
   for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
     if (take_step (i, export, conf) == -1)
       return -1;
+  note_safeguards (export, conf);
   return 0;
 }
 

@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "checksum.h"
@@ -79,6 +81,29 @@ memory_next_run (const struct memory *memory, uint64_t *from,
   at = lseek (memory->fd, at, SEEK_HOLE);
   *run_end = at == -1 || (uint64_t) at > end ? end : (uint64_t) at;
   return *from < *run_end;
+}
+
+/* A segment of System V's shared memory is a file that has no other name; who
+ * makes a store of one locks it (server/stores.h).  Of tmpfs's files nothing
+ * tells but the mount's options, which only new kernels have. */
+const char *
+memory_why_swapped (const struct memory *memory)
+{
+  char link[32], name[64] = "";
+  struct statfs fs;
+
+  snprintf (link, sizeof link, "/proc/self/fd/%d", memory->fd);
+  if (fstatfs (memory->fd, &fs) == -1 ||
+      readlink (link, name, sizeof name - 1) == -1)
+    return "nobody knows where it is";
+  if (strncmp (name, "/SYSV", 5) == 0 || fs.f_type == RAMFS_MAGIC)
+    return NULL;
+  if (strncmp (name, "/memfd:", 7) == 0)
+    return "the keeper could not lock it, it needs CAP_IPC_LOCK and "
+      "CAP_CHECKPOINT_RESTORE";
+  return fs.f_type == TMPFS_MAGIC ?
+    "a file in tmpfs can be swapped out while no server runs" :
+    "a file on a disk is written to it";
 }
 
 /* There is always one, before the arena. */

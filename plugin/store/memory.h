@@ -71,6 +71,10 @@ int memory_write_dict (struct memory *memory, unsigned codec, const void *dict,
  * given. */
 int memory_read_dict (struct memory *memory, unsigned codec, void **dict);
 
+/* NULL: while no server has it mapped the file is not swapped out, to the very
+ * disk that it is.  Else why it may be. */
+const char *memory_why_swapped (const struct memory *memory);
+
 /* Can the file system tell which pages hold something? */
 bool memory_knows_holes (const struct memory *memory);
 

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,6 +17,9 @@
 #include "report.h"
 
 /* Linux 5.14 and 5.18; older headers lack them, older kernels answer EINVAL. */
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -61,6 +65,8 @@ check_not_forbidden (void)
   }
 }
 
+static _Atomic bool locked;     /* pages_lock succeeded */
+
 int
 pages_check_system (void)
 {
@@ -82,11 +88,37 @@ report_no_space (size_t bytes)
                 "reservations)", bytes);
 }
 
+/* Once all that is mapped is locked, what is mapped readable is populated at
+ * once, and so is what becomes writable later, unless it was told to wait for
+ * the first touch in between. */
+static void *
+map_locked (size_t bytes)
+{
+  void *start = mmap (NULL, bytes, PROT_NONE,
+                      MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
+
+  if (start == MAP_FAILED)
+    return start;
+  if (mlock2 (start, bytes, MLOCK_ONFAULT) == 0 &&
+      mprotect (start, bytes, PROT_READ|PROT_WRITE) == 0)
+    return start;
+  munmap (start, bytes);
+  return MAP_FAILED;
+}
+
+static void *
+map (size_t bytes)
+{
+  if (atomic_load (&locked))
+    return map_locked (bytes);
+  return mmap (NULL, bytes, PROT_READ|PROT_WRITE,
+               MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
+}
+
 void *
 pages_reserve (size_t bytes)
 {
-  void *start = mmap (NULL, bytes, PROT_READ|PROT_WRITE,
-                      MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
+  void *start = map (bytes);
 
   if (start == MAP_FAILED) {
     report_no_space (bytes);
@@ -208,6 +240,59 @@ pages_unreserve (void *start, size_t bytes)
   munmap (start, bytes);
 }
 
+/* In this order: with both at once all that is mapped now would be populated,
+ * and a second call that says nothing of the present leaves it as it is. */
+int
+pages_lock (void)
+{
+  if (mlockall (MCL_CURRENT|MCL_ONFAULT) == -1 || mlockall (MCL_FUTURE) == -1)
+    return -1;
+  atomic_store (&locked, true);
+  return 0;
+}
+
+static bool
+has_locked_pages (void)
+{
+  FILE *file = fopen ("/proc/self/status", "re");
+  unsigned long kib = 0;
+  char line[128];
+
+  while (file && fgets (line, sizeof line, file) &&
+         sscanf (line, "VmLck: %lu", &kib) != 1)
+    continue;
+  if (file)
+    fclose (file);
+  return kib > 0;
+}
+
+/* Is a new page there though nobody touched it? */
+static bool
+new_pages_are_present (void)
+{
+  void *page = mmap (NULL, PAGE_BYTES, PROT_READ|PROT_WRITE,
+                     MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
+  unsigned char present = 0;
+
+  if (page == MAP_FAILED)
+    return false;
+  mincore (page, PAGE_BYTES, &present);
+  munmap (page, PAGE_BYTES);
+  return present & 1;
+}
+
+bool
+pages_are_locked (void)
+{
+  return has_locked_pages () && new_pages_are_present ();
+}
+
+void
+pages_touch (void *start, size_t bytes, bool writes)
+{
+  madvise (start, bytes, writes ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}
+
 int
 pages_commit (void *start, size_t bytes)
 {
@@ -243,15 +328,19 @@ release_mapped (const char *start, size_t bytes)
 int
 pages_release (void *start, size_t bytes)
 {
+  const int saved_errno = errno;
   int r;
 
   check_not_forbidden ();
   r = release_mapped (start, bytes);
   if (r != 1)
     return r;
-  if (madvise (start, bytes, MADV_DONTNEED) == 0)
+  if (!atomic_load_explicit (&locked, memory_order_relaxed) &&
+      madvise (start, bytes, MADV_DONTNEED) == 0)
     return 0;
-  if (errno == EINVAL)          /* locked memory needs the stronger call */
-    return madvise (start, bytes, MADV_DONTNEED_LOCKED);
-  return -1;
+  /* Locked memory needs the stronger call. */
+  if (madvise (start, bytes, MADV_DONTNEED_LOCKED) == -1)
+    return -1;
+  errno = saved_errno;
+  return 0;
 }

@@ -37,6 +37,19 @@ void pages_unreserve (void *start, size_t bytes);
  * long as that, and open at least until pages_unreserve. */
 void *pages_map (int fd, uint64_t offset, size_t bytes);
 
+/* From now on nothing that is mapped, or will be, is swapped out.  What is
+ * mapped now, and reservations, are locked page by page as they are touched;
+ * what else is mapped later (stacks, the heap) is present at once.  -1:
+ * errno. */
+int pages_lock (void);
+
+/* Does the kernel say so? */
+bool pages_are_locked (void);
+
+/* Make pages of any mapping present, to read or to write them.  It is a wish:
+ * before Linux 5.14 nothing happens. */
+void pages_touch (void *start, size_t bytes, bool writes);
+
 /* Make a reservation longer.  It may move, with all that is in it; NULL: it
  * stays as it is, errno is set and a message is given. */
 void *pages_extend (void *start, size_t bytes, size_t new_bytes);
@@ -45,8 +58,9 @@ void *pages_extend (void *start, size_t bytes, size_t new_bytes);
  * later.  start and bytes are page aligned.  Content is kept.  -1: ENOMEM. */
 int pages_commit (void *start, size_t bytes);
 
-/* Give pages back to the system, out of the file too; they read as zeroes from now on.  -1: the
- * system kept them (errno says why), content is then undefined. */
+/* Give pages back to the system, out of the file too; they read as zeroes from
+ * now on.  -1: the system kept them (errno says why), content is then
+ * undefined.  Else errno is what it was: failed writes give pages back, too. */
 int pages_release (void *start, size_t bytes);
 
 /* Fault injection for tests: the next `after` commits succeed, the one behind

@@ -106,6 +106,8 @@ switches_are_on_or_off (void)
   for (unsigned i = 0; i < 2; i++)
     check_values (keys[i], VALUES ("0", "1", "on", "off", "y", "no"),
                   VALUES ("", "2", "maybe", "1 "), "neither 0 nor 1");
+  check_values ("lock_memory", VALUES ("off", "on", "0", "1", "no"),
+                VALUES ("", "2", "maybe"), "neither off nor on");
 }
 
 static void
@@ -164,7 +166,8 @@ values_arrive (void)
     "backing_dev=file", "backing_size=1G",
     "writeback_limit=2M", "writeback_limit_enable=1", "idle_age=1h",
     "recompress_age=2m", "writeback_age=3d", "writeback_rate=5M/2h",
-    "on_incompressible=reject", "on_full=error", "control=/run/control"));
+    "on_incompressible=reject", "on_full=error", "control=/run/control",
+    "lock_memory=on"));
   const struct conf_export *export = &conf.exports[0];
 
   check (export->use_dedup);
@@ -183,6 +186,7 @@ values_arrive (void)
   check (export->policy.on_incompressible == POLICY_INCOMPRESSIBLE_REJECT);
   check (export->policy.on_full == POLICY_FULL_ERROR);
   check_str_equal (conf.control, "/run/control");
+  check (export->lock_memory && conf_locks_memory (&conf));
   conf_free (&conf);
 }
 
@@ -205,6 +209,7 @@ defaults_are_what_help_says (void)
   check (export->policy.on_full == POLICY_FULL_WRITEBACK);
   check (!export->codecs[1].algorithm);
   check (!conf.control);
+  check (!export->lock_memory && !conf_locks_memory (&conf));
   for (int id = 0; id < NR_CONF_KEYS; id++)
     check (strstr (CONF_HELP, conf_keys[id].name));
   check (strstr (CONF_HELP, "control=PATH"));

@@ -158,6 +158,77 @@ a_failed_commit_changes_nothing (void)
   check_filled (7, 0x44);
 }
 
+/* Locked memory. */
+
+#define LARGE_BYTES ((size_t) 1 << 40)
+
+static bool
+byte_is_present (const uint8_t *byte)
+{
+  unsigned char present = 0;
+
+  check (mincore ((void *) ((uintptr_t) byte & -PAGE_BYTES), PAGE_BYTES,
+                  &present) == 0);
+  return present & 1;
+}
+
+/* A terabyte that was not waited for would not fit. */
+static void
+locked_reservations_wait_to_be_touched (void)
+{
+  uint8_t *large = pages_reserve (LARGE_BYTES);
+  uint8_t *extended;
+
+  check (large);
+  check (!byte_is_present (large) && !byte_is_present (large + PAGE_BYTES));
+  check (pages_commit (large, PAGE_BYTES) == 0);
+  check (byte_is_present (large) && !byte_is_present (large + PAGE_BYTES));
+  large[0] = 1;
+  extended = pages_extend (large, LARGE_BYTES, 2 * LARGE_BYTES);
+  check (extended && extended[0] == 1);
+  check (!byte_is_present (extended + LARGE_BYTES));
+  check (pages_release (extended, PAGE_BYTES) == 0);
+  check (!byte_is_present (extended) && extended[0] == 0);
+  pages_unreserve (extended, 2 * LARGE_BYTES);
+}
+
+static void
+what_was_there_is_released_as_before (void)
+{
+  memset (page (1), 0x55, PAGE_BYTES);
+  errno = ENOSPC;
+  check (pages_release (page (1), PAGE_BYTES) == 0);
+  check (errno == ENOSPC);
+  check (!is_present (1));
+  check_filled (1, 0);
+}
+
+static void
+touched_pages_are_present (void)
+{
+  uint8_t *few = pages_reserve (2 * PAGE_BYTES);
+
+  check (few);
+  pages_touch (few, PAGE_BYTES, true);
+  check (byte_is_present (few) && !byte_is_present (few + PAGE_BYTES));
+  pages_unreserve (few, 2 * PAGE_BYTES);
+}
+
+/* Where it can be: not with a small limit and no privilege, and a sanitizer
+ * locks nothing whoever asks. */
+static void
+memory_can_be_locked (void)
+{
+  check (!pages_are_locked ());
+  if (pages_lock () == -1 || !pages_are_locked ()) {
+    printf ("  not here: %s\n", strerror (errno));
+    return;
+  }
+  locked_reservations_wait_to_be_touched ();
+  what_was_there_is_released_as_before ();
+  touched_pages_are_present ();
+}
+
 int
 main (void)
 {
@@ -175,6 +246,7 @@ main (void)
   test (locked_pages_are_released_too);
   test (commits_fail_from_the_one_that_was_ordered);
   test (a_failed_commit_changes_nothing);
+  test (memory_can_be_locked);
   pages_unreserve (pages, NR_PAGES * PAGE_BYTES);
   return 0;
 }
