@@ -350,18 +350,37 @@ zram_can_cache (void *handle)
   return NBDKIT_CACHE_NATIVE;
 }
 
+/* For tests, which put their own in front of it (LD_PRELOAD) and see what a
+ * request does between its two calls. */
+void zram_debug_request (bool begins);
+
+__attribute__ ((visibility ("default"), noinline)) void
+zram_debug_request (bool begins)
+{
+  __asm__ volatile ("" : : "r" (begins) : "memory");
+}
+
+static int
+end_request (int r)
+{
+  zram_debug_request (false);
+  return r;
+}
+
 static int
 zram_pread (void *handle, void *buf, uint32_t count, uint64_t offset,
             uint32_t flags)
 {
-  return device_read (handle, buf, count, offset);
+  zram_debug_request (true);
+  return end_request (device_read (handle, buf, count, offset));
 }
 
 static int
 zram_pwrite (void *handle, const void *buf, uint32_t count, uint64_t offset,
              uint32_t flags)
 {
-  return device_write (handle, buf, count, offset);
+  zram_debug_request (true);
+  return end_request (device_write (handle, buf, count, offset));
 }
 
 static int
@@ -373,21 +392,25 @@ zram_flush (void *handle, uint32_t flags)
 static int
 zram_trim (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
-  return device_trim (handle, count, offset);
+  zram_debug_request (true);
+  return end_request (device_trim (handle, count, offset));
 }
 
 /* Always fast: a table edit, and two blocks at the most to rewrite. */
 static int
 zram_zero (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
-  return device_zero (handle, count, offset, flags & NBDKIT_FLAG_MAY_TRIM);
+  zram_debug_request (true);
+  return end_request (device_zero (handle, count, offset,
+                                   flags & NBDKIT_FLAG_MAY_TRIM));
 }
 
 /* Everything is in memory already but what is in the backing file. */
 static int
 zram_cache (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
-  return device_cache (handle, count, offset);
+  zram_debug_request (true);
+  return end_request (device_cache (handle, count, offset));
 }
 
 struct extents_request {
