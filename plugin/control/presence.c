@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "../store/pages.h"
 #include "../store/report.h"
@@ -14,7 +15,7 @@
 
 /* nbdkit keeps a buffer for each thread, as long as the longest request that it
  * served: 16 of 256 KiB, and what else is allocated. */
-#define HEAP_BYTES ((size_t) 6 << 20)
+#define HEAP_BYTES ((size_t) 5 << 20)
 
 /* The heap grows by this much, if it has to. */
 #define HEAP_STEP_BYTES (512 << 10)
@@ -141,6 +142,9 @@ presence_make (void)
   struct group group = { .nr = 0 };
   struct mapping mapping;
 
+  /* A huge page has more than is wanted, and while the kernel makes one of
+   * small ones these are gone. */
+  prctl (PR_SET_THP_DISABLE, 1, 0, 0, 0);
   if (!file) {
     report_error ("lock_memory: /proc/self/maps: %m");
     return;

@@ -216,6 +216,14 @@ safeguard_state_name (enum safeguard_state state)
 
 /* Taking them. */
 
+/* What threads in the background have too: they hold locks that requests wait
+ * for, so their stacks must be there as well. */
+static bool
+is_for_all_threads (enum safeguard_id id)
+{
+  return id == SAFEGUARD_LOCKED_MEMORY || id == SAFEGUARD_SMALL_STACKS;
+}
+
 void
 safeguard_prepare (void)
 {
@@ -232,8 +240,9 @@ safeguard_begin (void)
     return;
   sched_setscheduler (0, SCHED_OTHER, &param);
   prctl (PR_SET_IO_FLUSHER, 0, 0, 0, 0);
-  take_small_stacks (SAFEGUARD_SMALL_STACKS);
   presence_make ();
+  take_small_stacks (SAFEGUARD_SMALL_STACKS);
+  take_locked_memory (SAFEGUARD_LOCKED_MEMORY);
 }
 
 static void
@@ -256,7 +265,8 @@ take (enum safeguard_id id)
 {
   struct safeguard safeguard;
 
-  guards[id].take (id);
+  if (!is_for_all_threads (id))
+    guards[id].take (id);
   look (id, &safeguard);
   if (safeguard.state == SAFEGUARD_NO)
     report_error ("lock_memory: %s could not be had: %s", guards[id].name,

@@ -22,8 +22,9 @@
  * This promise is for reads, writes, trims and zeroes that succeed, over a
  * connection without TLS, once each of its threads has served a request as long
  * as its longest.  Block status, error messages, TLS and a client that comes or
- * goes allocate inside nbdkit; making room in a full device (policy/room.h)
- * allocates in a thread of its own, which the write waits for.
+ * goes allocate inside nbdkit; lz4hc does so inside the library from level 10
+ * on; making room in a full device (policy/room.h) allocates in a thread of its
+ * own, which the write waits for.
  */
 #ifndef ZRAM_SAFEGUARD_H
 #define ZRAM_SAFEGUARD_H
@@ -62,9 +63,9 @@ const char *safeguard_state_name (enum safeguard_state state);
  * kept present.  Without this call the others do nothing, and all are off. */
 void safeguard_prepare (void);
 
-/* In the process that serves, before it starts a thread: nothing that its
- * parent gave it for requests is passed on to threads that work in the
- * background, which may wait for memory. */
+/* In the process that serves, before it starts a thread: memory is locked, and
+ * nothing else that its parent gave it for requests is passed on to threads that
+ * work in the background, which may wait for memory. */
 void safeguard_begin (void);
 
 /* After those threads were started; threads that this one starts from now on
