@@ -2,8 +2,8 @@
 /* How much stack requests take: a thread's stack is painted, the request is
  * made on it, and what is no longer paint was used.
  *
- * nbdkit's threads have 256 KiB where memory is locked, all of it in memory, and
- * what is above the plugin's part belongs to nbdkit and to TLS.
+ * nbdkit's threads have 256 KiB where memory is locked, all of it in memory,
+ * and what is above the plugin's part belongs to nbdkit and to TLS.
  */
 #include <config.h>
 
@@ -18,9 +18,15 @@
 #define PAINT 0x5a
 #define STACK_BYTES ((size_t) 1 << 20)
 
-/* What a request may take, with blocks of 4 KiB and of 64 KiB. */
+/* What a request may take, with blocks of 4 KiB and of 64 KiB.  A sanitizer
+ * puts things between variables. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SMALL_BYTES_MAX STACK_BYTES
+#define LARGE_BYTES_MAX STACK_BYTES
+#else
 #define SMALL_BYTES_MAX ((size_t) 48 << 10)
 #define LARGE_BYTES_MAX ((size_t) 224 << 10)
+#endif
 
 static uint32_t block_bytes;
 static const struct codec_ops *algorithm;
@@ -58,24 +64,19 @@ measure (void *(*function) (void *))
   return bytes;
 }
 
-static void *
-nothing (void *opaque)
-{
-  return NULL;
-}
-
-static void
+/* With what a thread takes to begin and end. */
+static size_t
 check_depth (const char *what, void *(*function) (void *))
 {
-  const size_t bytes = measure (function) - measure (nothing);
+  const size_t bytes = measure (function);
   const size_t bytes_max =
     block_bytes == BLOCK_BYTES_MIN ? SMALL_BYTES_MAX : LARGE_BYTES_MAX;
 
   printf ("  %6zu bytes: %s, blocks of %u bytes, %s\n", bytes, what,
           block_bytes, algorithm->name);
   fflush (stdout);
-  check (bytes >= 32);          /* something was measured */
   check (bytes < bytes_max);
+  return bytes;
 }
 
 /* What is measured. */
@@ -195,7 +196,8 @@ check_requests (void)
   check_depth ("a write", write_all);
   check_depth ("a read", read_all);
   check_depth ("a read of a part", read_parts);
-  check_depth ("a write of a part", patch_all);
+  /* Something is measured: the block is there. */
+  check (check_depth ("a write of a part", patch_all) > block_bytes);
   back_all ();
   check_depth ("a read of a part of backed blocks", read_parts);
   check_depth ("a write of a part of backed blocks", patch_all);
@@ -246,9 +248,6 @@ a_cipher_takes_no_more (void)
 int
 main (void)
 {
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-  skip_test ("a sanitizer has its own idea of stacks");
-#endif
   test (small_blocks_take_less_than_48_kib);
   test (large_blocks_take_less_than_224_kib);
   test (a_cipher_takes_no_more);
