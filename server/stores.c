@@ -123,34 +123,30 @@ stores_hold_over (const struct stores *memory, int first_fd)
   free (text);
 }
 
+/* A segment's file has the segment's number.  As large as it is by now it would
+ * be attached as a whole: a page is enough. */
 static bool
-is_same_file (int fd, const void *attached)
+adopt (struct held_store *store, int segment)
 {
-  struct stat wanted, found;
-  const int other = open_attached (attached);
-  const bool same = other != -1 && fstat (fd, &wanted) == 0 &&
-    fstat (other, &found) == 0 && wanted.st_dev == found.st_dev &&
-    wanted.st_ino == found.st_ino;
+  const long page = sysconf (_SC_PAGESIZE);
+  struct stat file;
+  char *attached;
 
-  if (other != -1)
-    close (other);
-  return same;
+  if (fstat (store->fd, &file) == -1 || file.st_ino != (ino_t) segment)
+    return false;
+  attached = attach (segment);
+  if (attached && file.st_size > page)
+    munmap (attached + page, file.st_size - page);
+  store->segment = attached ? segment : -1;
+  return true;
 }
 
 static void
 adopt_segment (struct stores *memory, int segment)
 {
-  void *attached = attach (segment);
-  unsigned i = 0;
-
-  if (!attached)
-    return;
-  while (i < memory->nr_all && !is_same_file (memory->stores[i].fd, attached))
-    i++;
-  if (i < memory->nr_all)
-    memory->stores[i].segment = segment;
-  else
-    shmdt (attached);
+  for (unsigned i = 0; i < memory->nr_all; i++)
+    if (adopt (&memory->stores[i], segment))
+      return;
 }
 
 static void

@@ -21,7 +21,7 @@ struct held_store {
 };
 
 struct stores {
-  struct held_store *stores;  /* in the order of the exports */
+  struct held_store *stores;    /* in the order of the exports */
   unsigned nr;
   unsigned nr_all;              /* with what no export is there for */
   bool was_handed;              /* at least one of them */
