@@ -227,7 +227,7 @@ note_ready (void)
     resident_keep (keeper.server);
   keeper.has_served = true;
   set_state (KEEPER_SERVING);
-  notify ("READY=1\nSTATUS=process %d serves %u exports; %u servers died\n",
+  notify ("READY=1\nSTATUS=process %d serves; exports: %u, deaths: %u\n",
           (int) keeper.server, keeper.parts->launch.nr_stores,
           keeper.nr_deaths);
   tell_who_waits ();
@@ -277,7 +277,7 @@ note_death (int status)
     return;
   }
   keeper.nr_deaths++;
-  notify ("STATUS=starting again, %u servers died\n", keeper.nr_deaths);
+  notify ("STATUS=starting again; deaths: %u\n", keeper.nr_deaths);
   if (keeper.has_served || keeper.parts->is_successor ||
       keeper.parts->memory.was_handed)
     start_again ();

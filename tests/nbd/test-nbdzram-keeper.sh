@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The keeper starts a server that died again, while clients wait; it gives up
-# one that keeps dying, and comes back from that; restart replaces the server and
-# the keeper's own program, and loses no export by accident.
+# The keeper starts a server that died again, while clients wait, and no content
+# is lost; it gives up one that keeps dying, and comes back from that; restart
+# replaces the server and the keeper's own program, and loses no export by
+# accident.
 set -eu
 
 . "$top_srcdir/tests/nbd/functions.sh"
 . "$top_srcdir/tests/nbd/keeper.sh"
-need nbdinfo
+need nbdcopy nbdinfo
 
 disk="nbd+unix:///disk?socket=$socket"
 answers () { [ "$(nbdinfo --size "$disk")" = 67108864 ]; }
@@ -26,9 +27,35 @@ is_connected () { [ "$(grep -cF "$socket" /proc/net/unix)" -ge 2 ]; }
 # Another one than before.
 await_server_but () { wait_until "another one serves" is_other_server "$1"; }
 
+# The same content on both disks, of which one is in a file.
+take_text 20000000 > "$dir/data"
+disks="$disk nbd+unix:///other%20disk?socket=$socket"
+fill () { for uri in $disks; do quietly nbdcopy "$dir/data" "$uri"; done; }
+require_content () {
+    for uri in $disks; do
+        quietly nbdcopy "$uri" "$dir/back"
+        cmp -n 20000000 "$dir/data" "$dir/back" || fail "content is lost"
+    done
+}
+
+# Of memory that cannot be swapped out; none: no privilege to have it.
+nr_locked () {
+    awk '$6 ~ "^/SYSV" { print $5 }' "/proc/$server/maps" |
+    while read -r segment; do
+        # Locked and to be removed: 02000 and 01000 beside the mode.
+        awk -v id="$segment" '$2 == id && $3 == "3600"' /proc/sysvipc/shm
+    done |
+    wc -l
+}
+
 check "another server comes when one is killed"
 write_conf
+echo "store = $dir/store" >> "$conf"
 start_keeper
+locked=$(nr_locked)
+echo "  locked segments: $locked"
+[ "$locked" = 1 ] || [ "$(id -u)" != 0 ] || fail "none is locked"
+fill
 for signal in KILL SEGV TERM; do
     last=$(served_by)
     kill -s $signal "$last"
@@ -40,7 +67,9 @@ grep -q "process $last, ended with status 0" "$dir/log" ||
     fail "the death is not reported"
 grep -q 'killed by signal 9 (KILL)' "$dir/log" || fail "nor the first one"
 same "the starts" "$(nr_starts)" 4
+require_content
 stop_keeper
+write_conf
 
 check "a client waits in the queue while no server runs"
 start_keeper
@@ -87,7 +116,9 @@ stop_keeper
 rm "$broken"
 
 check "a restart"
+echo "store = $dir/store" >> "$conf"
 start_keeper
+fill
 last=$(served_by)
 ln -f "$conf" "$dir/kept"
 sed 's/64M/32M/' "$dir/kept" > "$dir/new"
@@ -98,6 +129,8 @@ has_ended "$last" || fail "the old one is there"
 same "the keeper" "$(cat "$pidfile")" "$server"
 has_ended "$server" && fail "it is gone"
 same "the new size" "$(nbdinfo --size "$disk")" 33554432
+require_content
+same "the locked segments" "$(nr_locked)" "$locked"
 
 check "with clients that come meanwhile"
 mkfifo "$gate"
@@ -110,6 +143,8 @@ echo go > "$gate"
 rm "$gate"
 wait "$restart" || fail "$(cat "$dir/said")"
 wait "$client" || fail "the client failed: $(cat "$dir/client")"
+require_content
+same "the locked segments" "$(nr_locked)" "$locked"
 
 check "a restart with a mistake is none"
 last=$(served_by)
@@ -125,16 +160,27 @@ same "the server" "$(served_by)" "$last"
 nbdinfo --size "$disk" > "$dir/said" || fail "it does not serve"
 
 check "nor is one that would lose an export"
-sed '/^\[other disk\]/,$d' "$dir/good" > "$conf"
+sed 's/^\[disk\]/[new disk]/' "$dir/good" > "$conf"
 fails "refused the configuration" "$NBDZRAM" restart -c "$conf"
-grep -q "there is no export 'other disk'" "$dir/log" || fail "it does not say so"
+grep -q "there is no export 'disk'" "$dir/log" || fail "it does not say so"
 same "the server" "$(served_by)" "$last"
-quietly nbdinfo --size "nbd+unix:///other%20disk?socket=$socket"
+require_content
 quietly "$NBDZRAM" restart --force -c "$conf"
 [ "$(served_by)" != "$last" ] || fail "no other server"
-quietly nbdinfo --size "$disk"
-! nbdinfo "nbd+unix:///other%20disk?socket=$socket" > "$dir/said" 2>&1 ||
-    fail "the export is still there"
+! nbdinfo "$disk" > "$dir/said" 2>&1 || fail "the export is still there"
+same "the locked segments" "$(nr_locked)" "$locked"
+disks="nbd+unix:///other%20disk?socket=$socket"
+require_content
+
+check "one in a file may go, and come back"
+cp "$conf" "$dir/more"
+sed '/^\[other disk\]/,$d' "$dir/more" > "$conf"
+quietly "$NBDZRAM" restart -c "$conf"
+! nbdinfo "$disks" > "$dir/said" 2>&1 || fail "the export is still there"
+cp "$dir/more" "$conf"
+quietly "$NBDZRAM" restart -c "$conf"
+require_content
+disk="nbd+unix:///new%20disk?socket=$socket"
 
 check "the server outlives the keeper"
 kill -9 "$server"

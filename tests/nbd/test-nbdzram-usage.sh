@@ -63,6 +63,15 @@ refuse writeback zram --type=all
 refuse writeback --threshold=1
 refuse compact zram scratch
 refuse reset --type=idle
+refuse serve now
+refuse serve --force
+refuse serve --dry-run now
+refuse stop --force
+refuse stop now
+refuse restart now
+refuse restart --config
+refuse dump-config disk
+refuse check-config --dry-run
 
 # ---- no server ----
 
@@ -93,7 +102,8 @@ expect 0 --version
 grep -Eq '^nbdzram [0-9.]+$' "$dir/out" || fail "$(cat "$dir/out")"
 expect 0 --help
 cp "$dir/out" "$dir/help"
-for command in status show set idle recompress writeback compact reset; do
+for command in status show set idle recompress writeback compact reset \
+    serve stop restart check-config dump-config; do
     grep -q "^  $command " "$dir/help" || fail "--help knows no $command"
     expect 0 $command --help
     grep -q "^usage: nbdzram $command " "$dir/out" || fail "$(cat "$dir/out")"

@@ -1,0 +1,48 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Once a server is ready its keeper allocates nothing: neither to start the next
+# one, nor to give up.
+set -eu
+
+. "$top_srcdir/tests/nbd/functions.sh"
+. "$top_srcdir/tests/nbd/keeper.sh"
+need nbdinfo
+! has_sanitizer || skip "the sanitizer allocates itself"
+
+ZRAM_TEST_NO_ALLOCATION=$dir/none-from-now-on
+export ZRAM_TEST_NO_ALLOCATION
+guard=$top_builddir/tests/nbd/.libs/libno-allocation.so
+[ -e "$guard" ] || fail "$guard is missing"
+
+check "the guard sees what the command does"
+touch "$ZRAM_TEST_NO_ALLOCATION"
+status=0
+LD_PRELOAD=$guard "$NBDZRAM" --version > "$dir/said" 2>&1 || status=$?
+[ "$status" -gt 128 ] || fail "nobody is aborted: $status"
+grep -q 'nbdzram allocates' "$dir/said" || fail "$(cat "$dir/said")"
+rm "$ZRAM_TEST_NO_ALLOCATION"
+
+check "servers that die"
+write_conf
+(
+    LD_PRELOAD=$guard
+    export LD_PRELOAD
+    exec "$NBDZRAM" serve -c "$conf"
+) > "$dir/log" 2>&1 < /dev/null &
+server=$!
+wait_until "the keeper serves" in_state serving
+touch "$ZRAM_TEST_NO_ALLOCATION"
+for signal in KILL TERM; do
+    last=$(served_by)
+    kill -s $signal "$last"
+    wait_until "another one serves" is_other_server "$last"
+    quietly nbdinfo --size "nbd+unix:///disk?socket=$socket"
+done
+
+check "and that are given up"
+touch "$broken"
+kill -9 "$(served_by)"
+wait_until "it is given up" in_state holding
+rm "$broken" "$ZRAM_TEST_NO_ALLOCATION"
+quietly "$NBDZRAM" stop -c "$conf"
+await_server
