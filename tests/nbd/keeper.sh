@@ -32,7 +32,6 @@ cat > "$NBDZRAM_NBDKIT" <<END
 echo \$\$ >> '$servers'
 [ ! -e '$broken' ] || exit 1
 [ ! -e '$gate' ] || read -r word < '$gate'
-for word; do shift; case \$word in store_fd=*) ;; *) set -- "\$@" "\$word";; esac; done
 exec '$NBDKIT' "\$@"
 END
 chmod +x "$NBDZRAM_NBDKIT"
