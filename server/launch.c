@@ -283,11 +283,25 @@ prepare_locking (void)
 
 /* The capabilities that the safeguards need survive the change of user, as
  * inheritable and ambient ones. */
-static const unsigned kept_capabilities[] = {
-  CAP_SYS_RESOURCE, CAP_IPC_LOCK, CAP_SYS_NICE,
-};
+#define KEPT_CAPABILITIES                                                     \
+  (UINT64_C (1) << CAP_SYS_RESOURCE | UINT64_C (1) << CAP_IPC_LOCK |          \
+   UINT64_C (1) << CAP_SYS_NICE)
 
-#define NR_KEPT (sizeof kept_capabilities / sizeof *kept_capabilities)
+static bool
+is_kept (unsigned capability)
+{
+  return KEPT_CAPABILITIES & UINT64_C (1) << capability;
+}
+
+/* Nothing that is executed later gets any other, either. */
+static void
+drop_others (void)
+{
+  for (unsigned capability = 0; capability < 64; capability++)
+    if (!is_kept (capability))
+      prctl (PR_CAPBSET_DROP, capability, 0, 0, 0);
+  prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
 
 static int
 keep_capabilities (void)
@@ -296,20 +310,18 @@ keep_capabilities (void)
     .version = _LINUX_CAPABILITY_VERSION_3,
   };
   struct __user_cap_data_struct data[2];
-  uint32_t kept = 0;
+  uint32_t kept = KEPT_CAPABILITIES;
 
   if (syscall (SYS_capget, &header, data) == -1)
     return -1;
-  for (size_t i = 0; i < NR_KEPT; i++)
-    kept |= UINT32_C (1) << kept_capabilities[i];
   kept &= data[0].permitted;
   data[0] = (struct __user_cap_data_struct) { kept, kept, kept };
   data[1] = (struct __user_cap_data_struct) { 0, 0, 0 };
   if (syscall (SYS_capset, &header, data) == -1)
     return -1;
-  for (size_t i = 0; i < NR_KEPT; i++)
-    if (kept & UINT32_C (1) << kept_capabilities[i])
-      prctl (PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept_capabilities[i], 0, 0);
+  for (unsigned capability = 0; capability < 32; capability++)
+    if (kept & UINT32_C (1) << capability)
+      prctl (PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
   return 0;
 }
 
@@ -318,6 +330,7 @@ become_user (const struct launch *launch)
 {
   if (launch->uid == 0)
     return 0;
+  drop_others ();
   if (syscall (SYS_setgroups, 0, NULL) == -1 ||
       syscall (SYS_setresgid, launch->gid, launch->gid, launch->gid) == -1 ||
       prctl (PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1 ||

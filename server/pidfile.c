@@ -29,13 +29,29 @@ static const char *const state_words[] = {
 /* A record of one length is seen whole. */
 #define STATE_CHARS 32
 
-static int
-open_file (const char *path, int flags)
+/* Whoever else may put a file there could have us signal any process. */
+static bool
+is_trustworthy (int fd)
 {
-  const int fd = open (path, flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
+  struct stat file;
+
+  return fstat (fd, &file) == 0 && S_ISREG (file.st_mode) &&
+    (file.st_uid == 0 || file.st_uid == geteuid ());
+}
+
+static int
+open_file (const char *path)
+{
+  const int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+                       O_NONBLOCK | O_NOCTTY, 0644);
 
   if (fd == -1)
     warn ("pidfile: %s", path);
+  else if (!is_trustworthy (fd)) {
+    warnx ("pidfile: %s: is there, and somebody else's", path);
+    close (fd);
+    return -1;
+  }
   return fd;
 }
 
@@ -64,7 +80,7 @@ static int
 lock (const char *path)
 {
   for (;;) {
-    const int fd = open_file (path, O_RDWR | O_CREAT);
+    const int fd = open_file (path);
 
     if (fd == -1)
       return -1;
@@ -110,8 +126,7 @@ pidfile_open (struct pidfile *pidfile, const char *path,
     return pidfile_get_state (pidfile->state_fd, &pidfile->nr_restarts,
                               &state) ? 0 : -1;
   pidfile->nr_restarts = 0;
-  pidfile->state_fd = open_file (pidfile->state_path,
-                                 O_RDWR | O_CREAT | O_TRUNC);
+  pidfile->state_fd = open_file (pidfile->state_path);
   return pidfile->state_fd == -1 ? -1 : 0;
 }
 
@@ -167,12 +182,13 @@ pidfile_get_state (int state_fd, unsigned *nr_restarts,
 pid_t
 pidfile_find_keeper (const char *path)
 {
-  const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   pid_t pid = 0;
 
   if (fd == -1)
     return 0;
-  if (flock (fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK)
+  if (is_trustworthy (fd) &&
+      flock (fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK)
     pid = read_pid (fd);
   close (fd);
   return pid;
