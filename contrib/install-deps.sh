@@ -9,7 +9,8 @@ build='
     autoconf automake gcc libc6-dev libtool make pkg-config
     nbdkit nbdkit-plugin-dev
     libnbd-bin libnbd-dev
-    libinih-dev liblz4-dev libsmartcols-dev libzstd-dev
+    libblkid-dev libinih-dev liblz4-dev libnl-genl-3-dev libsmartcols-dev
+    libzstd-dev
     libdeflate-dev liblzo2-dev libssl-dev libxxhash-dev
 '
 # clang for the fuzzers; qemu with a kernel for the tests in a virtual machine,

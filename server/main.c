@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach.h"
 #include "attribute.h"
 #include "command.h"
 #include "inifile.h"
@@ -53,6 +54,12 @@ static const struct command commands[] = {
     check_config_run, NULL },
   { "dump-config", "[OPTION...]", "show the ini file with all defaults",
     inifile_options, dump_config_run, NULL },
+  { "attach", "EXPORT|URI /dev/nbdN [OPTION...]",
+    "make an export a block device of this machine, and keep it connected",
+    attach_options, attach_run, NULL },
+  { "detach", "/dev/nbdN",
+    "take it away: off with its swap, or unmounted, first", NULL, detach_run,
+    NULL },
 };
 
 #define NR_COMMANDS (sizeof commands / sizeof *commands)

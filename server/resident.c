@@ -106,17 +106,18 @@ keep_files_of (pid_t server)
 }
 
 /* Data and stack wholly; programs and libraries wholly if they are ours or the
- * C library's, which the keeper may be anywhere in.  Of the others, which only
- * reading the ini file needs, what is there. */
+ * C library's, which the keeper may be anywhere in, or those an agent connects
+ * with.  Of the others, which only reading the ini file needs, what is there. */
 static bool
 needs_all (const char *line)
 {
   return strstr (line, " rw-p ") || strstr (line, "/nbdzram") ||
-    strstr (line, "/libc.") || strstr (line, "/ld-linux");
+    strstr (line, "/libc.") || strstr (line, "/ld-linux") ||
+    strstr (line, "/libnbd.") || strstr (line, "/libnl-");
 }
 
-static bool
-keep_self (void)
+bool
+resident_keep_self (void)
 {
   bool good = mlockall (MCL_CURRENT | MCL_ONFAULT) == 0;
   unsigned long start, end;
@@ -139,7 +140,7 @@ resident_keep (pid_t server)
 {
   static const char missed[] = "nbdzram: the keeper is not wholly locked in "
     "memory (CAP_IPC_LOCK, or a higher RLIMIT_MEMLOCK)\n";
-  bool good = keep_self ();
+  bool good = resident_keep_self ();
 
   good &= keep_files_of (server);
   if (!good)

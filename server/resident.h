@@ -5,10 +5,15 @@
 #ifndef NBDZRAM_RESIDENT_H
 #define NBDZRAM_RESIDENT_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* As far as it can be had: what cannot is said in one line.  Allocates
  * nothing. */
 void resident_keep (pid_t server);
+
+/* This process alone, with no message: data, stack, and of programs what is
+ * ours or was used already. */
+bool resident_keep_self (void);
 
 #endif

@@ -61,8 +61,15 @@ forbid "server/ includes of plugin/ more than both have to agree on" <<END
 $(includes . | grep '/.*:".*/' |
     grep -Ev ':"\.\./plugin/('"$shared"'|store/report)\.h"$')
 END
-forbid "<libsmartcols.h> is for status.c only" <<END
-$(includes . | grep -F ':<libsmartcols.h>' | grep -v '^\./status\.c:')
+while read -r door header; do
+    forbid "<$header> is for $door.c only" <<END
+$(includes . | grep ":<$header" | grep -v "^\./$door\.c:")
+END
+done <<END
+handshake libnbd.h
+netlink netlink/
+signature blkid/
+status libsmartcols.h
 END
 
 exit $status
