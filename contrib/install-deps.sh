@@ -6,7 +6,7 @@ set -eu
 # libc6-dev and such are only recommended by those who need them, and nothing
 # recommended is installed.
 build='
-    autoconf automake gcc libc6-dev libtool make pkg-config
+    autoconf automake gcc libc6-dev libtool make perl pkg-config
     nbdkit nbdkit-plugin-dev
     libnbd-bin libnbd-dev
     libblkid-dev libinih-dev liblz4-dev libnl-genl-3-dev libsmartcols-dev
@@ -19,7 +19,7 @@ tests='
     clang libclang-rt-14-dev
     busybox-static cpio e2fsprogs kmod linux-image-cloud-amd64 nbd-client
     qemu-system-x86 qemu-utils
-    fio git gnutls-bin jq procps util-linux xz-utils
+    fio git gnutls-bin jq procps systemd util-linux xz-utils
 '
 
 case ${1-} in

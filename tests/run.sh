@@ -143,6 +143,13 @@ check_install () (
     plugin=$root$(pkg-config --variable=plugindir nbdkit)/nbdkit-zram-plugin.so
     PATH=$PATH:/usr/sbin nbdkit --dump-plugin "$plugin" | grep '^name=zram$' ||
         exit 1
+    for wanted in bin/nbdzram share/nbdzram/presets/swap-local.conf \
+        share/doc/nbdzram/examples/nbdzram.conf.example \
+        share/man/man1/nbdkit-zram-plugin.1 share/man/man5/nbdzram.conf.5 \
+        share/man/man7/nbdzram-swap.7 share/man/man8/nbdzram.8
+    do
+        [ -s "$root/usr/local/$wanted" ] || { echo "no $wanted"; exit 1; }
+    done
     make uninstall DESTDIR="$root" || exit 1
     left=$(find "$root" ! -type d)
     [ -z "$left" ] || { echo "make uninstall left $left"; exit 1; }
