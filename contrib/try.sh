@@ -5,7 +5,8 @@
 # Installs what is missing, builds in a directory of its own, and then, for the
 # memory of the running processes and for a tree of files: starts a compressed
 # disk on a Unix socket, copies the data in and back, compares, and says what
-# that took.  Leaves nothing behind but the packages.
+# that took.  At the end it kills a server that `nbdzram serve` keeps, and reads
+# back what was on its disk.  Leaves nothing behind but the packages.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -114,6 +115,7 @@ show () {
 }
 
 # A fresh disk for each kind of data, so that the server's memory is its cost.
+# The data stay for who comes next.
 round () {
     bytes=$(size_of "$dir/data")
     say "$what:"
@@ -127,18 +129,92 @@ round () {
     stop_disk
     cmp -n "$bytes" "$dir/data" "$dir/back" || fail "what came back differs"
     show "$bytes" "$held" "$ms_in" "$ms"
-    rm -f "$dir/data" "$dir/back"
+    rm -f "$dir/back"
+}
+
+# ---- a server that dies ----
+
+nbdzram () { "$dir/src/server/nbdzram" --control="$dir/control" "$@"; }
+
+# until_true WHAT COMMAND…
+until_true () {
+    until_what=$1
+    shift
+    waited=0
+    until "$@" > "$dir/log" 2>&1; do
+        waited=$((waited + 1))
+        if [ $waited -gt $patience ]; then
+            fail "$until_what: $(cat "$dir/log" "$dir/keeper")"
+        fi
+        sleep 0.1
+    done
+}
+
+start_keeper () {
+    cat > "$dir/conf" <<END
+[server]
+listen = unix:$dir/nbd.sock
+pidfile = $dir/keeper.pid
+control = $dir/control
+
+[try]
+disksize = $disk
+END
+    NBDZRAM_NBDKIT=$dir/src/nbdkit "$dir/src/server/nbdzram" serve \
+        -c "$dir/conf" > "$dir/keeper" 2>&1 &
+    keeper=$!
+    until_true "the keeper did not start" nbdzram status
+}
+
+stop_keeper () {
+    [ -n "$keeper" ] || return 0
+    kill "$keeper" 2>/dev/null || :
+    wait "$keeper" 2>/dev/null || :
+    keeper=
+}
+
+# The server that the keeper has started: its child.
+kept_server () {
+    grep -ls "^PPid:	$keeper\$" /proc/[0-9]*/status |
+        sed 's,/proc/\([0-9]*\)/.*,\1,; q'
+}
+
+another_server () {
+    now=$(kept_server)
+    [ -n "$now" ] && [ "$now" != "$killed" ]
+}
+
+survive () {
+    start_keeper
+    uri="nbd+unix:///try?socket=$dir/nbd.sock"
+    copy "$dir/data" "$uri"
+    nbdzram status
+    killed=$(kept_server)
+    [ -n "$killed" ] || fail "the keeper has no server"
+    say "kill -9 $killed"
+    kill -9 "$killed"
+    # Whoever connects now waits until the next server is there.
+    copy "$uri" "$dir/back"
+    cmp -n "$(size_of "$dir/data")" "$dir/data" "$dir/back" ||
+        fail "what came back differs"
+    until_true "there is no new server" another_server
+    say "server $now has taken over, everything is there:"
+    until_true "the new server does not answer" nbdzram status
+    nbdzram status
+    stop_keeper
 }
 
 cleanup () {
     status=$?
     trap - EXIT
     stop_disk
+    stop_keeper
     rm -rf "$dir"
     exit $status
 }
 
 server=
+keeper=
 dir=$(mktemp -d)
 trap cleanup EXIT
 trap 'exit 129' HUP INT TERM
@@ -155,3 +231,5 @@ else
 fi
 take_files
 round
+say "A server that is killed while its disk holds these files"
+survive
