@@ -669,7 +669,6 @@ bool
 arena_is_owned (struct arena *arena, uint64_t place, uint32_t size_bytes,
                 uint32_t owner)
 {
-  const unsigned home = home_class (arena, size_bytes);
   const uint32_t number = span_of_place (arena, place);
   struct zspage_ref ref;
   unsigned index;
@@ -677,8 +676,9 @@ arena_is_owned (struct arena *arena, uint64_t place, uint32_t size_bytes,
   if (number >= arena->nr_spans_used || !arena->zspages[number].open)
     return false;
   ref = ref_of (arena, number, arena->zspages[number].class);
-  if (arena_has_reserve (arena) ? ref.zspage->class < home :
-      ref.zspage->class != home)
+  if (ref.class->object_bytes < size_bytes ||
+      (arena_is_borrowed (arena, place, size_bytes) &&
+       arena->classes[ref.zspage->class].nr_borrowed == 0))
     return false;
   index = index_of_place (arena, &ref, place);
   return index < ref.class->nr_objects &&

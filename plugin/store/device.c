@@ -52,12 +52,15 @@ init_reserve (struct device *device, uint64_t bytes)
 {
   if (bytes == 0)
     return 0;
+  dedup_destroy (&device->dedup, &device->budget);      /* an adopted one */
   if (table_keep (&device->table, device->nr_blocks) == 0 &&
       refill_first (&device->arena) == 0)
     return 0;
   report_error ("%s: the table and a reserve of %" PRIu64 " bytes: %s",
                 device->name, bytes, errno == ENOSPC ?
                 "the memory limit is too low" : strerror (errno));
+  if (device->was_adopted)      /* what it holds matters more */
+    return 0;
   errno = errno == ENOSPC ? EINVAL : errno;
   return -1;
 }

@@ -48,12 +48,25 @@ table_destroy (struct table *table)
   sparse_destroy (&table->slots);
 }
 
+/* Hashes never go, so there is nothing to undo. */
+static int
+prepare_journal (struct table *table, uint64_t nr_pages)
+{
+  for (uint64_t page = 0; page < nr_pages; page++)
+    if (journal_prepare (&table->journal, page) == -1)
+      return -1;
+  return 0;
+}
+
 int
 table_keep (struct table *table, uint64_t nr_slots)
 {
   const uint64_t nr_pages = table->slots.nr_kept_pages;
   int saved_errno;
 
+  if (prepare_journal (table, pages_for_bytes (nr_slots *
+                                               sizeof (slot_t))) == -1)
+    return -1;
   if (sparse_keep (&table->slots,
                    pages_for_bytes (nr_slots * sizeof (slot_t))) == -1)
     return -1;

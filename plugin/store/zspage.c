@@ -476,6 +476,7 @@ zspage_open_noted (struct zspage_ref *ref, unsigned class_index)
     nr_used++;
   assert (bit_find (held_bits (ref), false, 0, nr_used) == nr_used);
   write_label (ref, class_index);
+  crash_point ("zspage-open");
   *ref->zspage = (struct zspage) {
     .class = class_index, .nr_held_pages = nr_held,
     .nr_spare_pages = nr_held - nr_used, .open = true,
@@ -486,6 +487,7 @@ void
 zspage_close_noted (struct zspage_ref *ref)
 {
   assert (ref->zspage->nr_live == 0);
+  crash_point ("zspage-close");
   *ref->zspage = (struct zspage) {
     .nr_held_pages = ref->zspage->nr_held_pages,
     .nr_spare_pages = ref->zspage->nr_held_pages,

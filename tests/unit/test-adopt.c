@@ -10,6 +10,7 @@
  */
 #include <config.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -40,6 +41,7 @@ struct notes {
 static struct notes *notes;
 static struct device *device;
 static char file_path[64];
+static uint64_t reserve_bytes;
 static int store_fd;
 
 /* Content. */
@@ -110,7 +112,7 @@ open_device (void)
 {
   const struct device_params params = {
     .name = "disk", .size_bytes = SIZE_BYTES, .block_bytes = BLOCK_BYTES,
-    .algorithm = algorithm ("lz4"),
+    .algorithm = algorithm ("lz4"), .reserve_bytes = reserve_bytes,
     .memory = { .is_open = true, .fd = dup (store_fd) },
   };
 
@@ -226,7 +228,8 @@ do_passes (struct random *random)
                                           "zstd"), NULL);
     break;
   case 4:
-    check (live_set_dedup (device, random_below (random, 3) > 0) == 0);
+    if (reserve_bytes == 0)
+      check (live_set_dedup (device, random_below (random, 3) > 0) == 0);
     break;
   case 5:
     device_cache (device, SIZE_BYTES / 2, 0);
@@ -307,6 +310,7 @@ start_server (uint64_t seed, const char *crash, long times)
   if (!device->backing)
     attach_file ();
   check (live_set_codec (device, 1, algorithm ("zstd"), NULL) == 0);
+  check (device_start (device) == 0);
   zram_debug_crash (crash, times);
   serve_until_killed (seed);
 }
@@ -412,9 +416,49 @@ backed_and_shared_blocks_are_found_again (void)
   end_file ();
 }
 
+static uint64_t
+write_noise_until_full (void)
+{
+  uint8_t data[BLOCK_BYTES];
+  uint64_t block = 0;
+
+  for (; block < NR_BLOCKS; block++) {
+    make_content (data, block, 4);
+    if (device_write (device, data, BLOCK_BYTES, block * BLOCK_BYTES) == -1)
+      break;
+    notes->wanted[block] = notes->done[block] = 4;
+  }
+  check (block < NR_BLOCKS && errno == ENOSPC);
+  return block;
+}
+
+/* What it holds matters more than that there is no room for a reserve. */
+static void
+a_full_device_is_found_again_with_its_reserve (void)
+{
+  begin_file ();
+  reserve_bytes = 1 << 20;
+  device = open_device ();
+  live_set_mem_limit (device, device->budget.used_bytes + (1 << 20));
+  check (write_noise_until_full () > 256);
+  check_reported ("at its memory limit");
+  device_destroy (device);
+  device = open_device ();
+  check (device);
+  check_reported ("a reserve of 1048576 bytes: the memory limit is too low");
+  check (recount_device (device));
+  for (uint64_t block = 0; block < NR_BLOCKS; block++)
+    check_block (block);
+  check (device_trim (device, SIZE_BYTES / 4, 0) == 0);
+  device_destroy (device);
+  reserve_bytes = 0;
+  end_file ();
+}
+
 #define NR_KILLS 200
 
-/* One file for all of them: what one server leaves the next one finds. */
+/* One file for all of them: what one server leaves the next one finds.  Each
+ * has a reserve or none. */
 static void
 a_server_killed_at_any_instant_loses_nothing (void)
 {
@@ -422,10 +466,13 @@ a_server_killed_at_any_instant_loses_nothing (void)
 
   begin_file ();
   for (unsigned i = 0; i < NR_KILLS; i++) {
+    reserve_bytes = random_below (&random, 2);
     kill_after_writes (start_server (random_next (&random), NULL, 0),
                        1 + random_below (&random, 1500));
+    reserve_bytes = random_below (&random, 2);
     adopt_and_check ();
   }
+  reserve_bytes = 0;
   printf ("%llu writes, %u kills\n", (unsigned long long) notes->nr_done,
           NR_KILLS);
   end_file ();
@@ -439,6 +486,13 @@ is_elsewhere (const char *name)
     strcmp (name, "dict") == 0;
 }
 
+/* With a reserve there are none. */
+static bool
+is_of_shares (const char *name)
+{
+  return strncmp (name, "share-", 6) == 0;
+}
+
 static void
 a_server_killed_at_each_step_loses_nothing (void)
 {
@@ -450,11 +504,13 @@ a_server_killed_at_each_step_loses_nothing (void)
       printf ("  %s\n", crash_names[i]);
       fflush (stdout);
       begin_file ();
+      reserve_bytes = is_of_shares (crash_names[i]) ? 0 : round % 2;
       wait_for_death (start_server (random_next (&random), crash_names[i],
                                     1 + random_below (&random, 20)));
       adopt_and_check ();
       end_file ();
     }
+  reserve_bytes = 0;
 }
 
 int
@@ -473,6 +529,7 @@ main (void)
   test (what_was_written_is_found_again);
   test (what_was_changed_at_run_time_is_found_again);
   test (backed_and_shared_blocks_are_found_again);
+  test (a_full_device_is_found_again_with_its_reserve);
   test (a_server_killed_at_each_step_loses_nothing);
   test (a_server_killed_at_any_instant_loses_nothing);
   return 0;

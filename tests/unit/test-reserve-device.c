@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,9 +80,8 @@ write_everything (unsigned round)
 }
 
 static void
-a_request_never_commits (void)
+write_without_commits (void)
 {
-  start_reserve (RESERVE);
   check (device_start (device) == 0);
   zram_debug_forbid_commits (true);
   for (unsigned round = 0; round < NR_ROUNDS; round++) {
@@ -92,8 +92,32 @@ a_request_never_commits (void)
   }
   check (device_trim (device, SIZE, 0) == 0);
   zram_debug_forbid_commits (false);
+}
+
+static void
+a_request_never_commits (void)
+{
+  start_reserve (RESERVE);
+  write_without_commits ();
   stop_reserve ();
 }
+
+#ifdef HAVE_XXHASH
+static void
+a_request_never_commits_in_a_store_file (void)
+{
+  const struct device_params params = {
+    .name = "file", .size_bytes = SIZE, .block_bytes = BLOCK,
+    .algorithm = codec_algorithms[0], .reserve_bytes = RESERVE,
+    .memory = { .is_open = true, .fd = memfd_create ("store", MFD_CLOEXEC) },
+  };
+
+  device = device_create (&params);
+  check (device);
+  write_without_commits ();
+  stop_reserve ();
+}
+#endif
 
 static long
 nr_faults (void)
@@ -326,6 +350,9 @@ main (void)
   ignore_reports ();
   test (the_table_is_there_from_the_start);
   test (a_request_never_commits);
+#ifdef HAVE_XXHASH
+  test (a_request_never_commits_in_a_store_file);
+#endif
   test (pages_are_there_after_a_fork);
   test (the_pool_is_refilled);
   test (at_the_limit_a_write_fails);
