@@ -44,7 +44,7 @@
 static struct allocations *allocations;
 static struct server *server;
 static struct nbd_handle *nbd;
-static char control_path[64], backing_path[64], key_path[64];
+static char control_path[64], backing_path[64], key_path[64], store_path[64];
 
 /* Requests, up to DEPTH of them in flight. */
 
@@ -261,6 +261,7 @@ require_all_quiet (const char *const args[])
                __VA_ARGS__)
 
 static char control_argument[80], backing_argument[80], key_argument[80];
+static char store_argument[80];
 
 static void
 requests_allocate_nothing_whatever_the_algorithm (void)
@@ -280,6 +281,53 @@ requests_allocate_nothing_with_large_blocks (void)
 {
   CHECK ("block_size=64K");
   require_all_quiet (ARGS ("block_size=64K"));
+}
+
+static void
+read_disk (void)
+{
+  for (uint64_t offset = 0; offset < DISK_BYTES; offset += REQUEST_BYTES)
+    require (start (READ, free_request (), REQUEST_BYTES, offset) >= 0);
+  wait_for_all ();
+}
+
+/* No request was made yet but those that warm threads up, and nothing is
+ * committed or faulted in for what is read and written now, nor given back for
+ * what is trimmed. */
+static void
+require_nothing_from_the_first_request_on (const char *const args[])
+{
+  const int control = start_server (args);
+  uint64_t faults_before;
+
+  warm_up ();
+  faults_before = faults ();
+  allocations->forbidden = true;
+  read_disk ();
+  fill_disk ();
+  make_round (NR_WHATS);
+  CHECK ("  %" PRIu64 " faults", faults () - faults_before);
+  require (allocations->nr_committed_pages == 0);
+  require (!memory_is_locked || !IS_COUNTED || faults () == faults_before);
+  stop_server (control);
+}
+
+static void
+a_reserve_is_there_from_the_first_request_on (void)
+{
+  CHECK ("reserve=8M");
+  require_nothing_from_the_first_request_on (ARGS ("reserve=8M"));
+  CHECK ("reserve=8M block_size=64K comp_algorithm=lz4");
+  require_nothing_from_the_first_request_on (
+    ARGS ("reserve=8M", "block_size=64K", "comp_algorithm=lz4"));
+#ifdef HAVE_XXHASH
+  CHECK ("reserve=8M and a store");
+  require_nothing_from_the_first_request_on (
+    ARGS ("reserve=8M", store_argument));
+  CHECK ("reserve=8M and what a server left in the store");
+  require_nothing_from_the_first_request_on (
+    ARGS ("reserve=8M", store_argument));
+#endif
 }
 
 #ifdef HAVE_XXHASH
@@ -344,6 +392,7 @@ remove_files (void)
   unlink (counts_path);
   unlink (backing_path);
   unlink (key_path);
+  unlink (store_path);
   unlink (control_path);
   rmdir (directory);
 }
@@ -361,9 +410,11 @@ make_files (void)
   sprintf (control_path, "%s/control", directory);
   sprintf (backing_path, "%s/backing", directory);
   sprintf (key_path, "%s/key", directory);
+  sprintf (store_path, "/dev/shm/%s-store", strrchr (directory, '/') + 1);
   sprintf (control_argument, "control=%s", control_path);
   sprintf (backing_argument, "backing_dev=%s", backing_path);
   sprintf (key_argument, "backing_key=%s", key_path);
+  sprintf (store_argument, "store=%s", store_path);
   pattern_noise (key, sizeof key, &state);
   file = fopen (key_path, "we");
   require (file && fwrite (key, sizeof key, 1, file) == 1);
@@ -402,6 +453,7 @@ main (void)
   preload ();
   requests_allocate_nothing_whatever_the_algorithm ();
   requests_allocate_nothing_with_large_blocks ();
+  a_reserve_is_there_from_the_first_request_on ();
 #ifdef HAVE_XXHASH
   requests_allocate_nothing_when_blocks_are_shared ();
   requests_allocate_nothing_for_backed_blocks ("writeback_age=off");
