@@ -60,11 +60,12 @@ void server_stop (struct server *server);
 /* Require that it still runs and answers. */
 void server_require_alive (const struct server *server);
 
-/* How many threads it has, and how many open files. */
+/* How many threads it has; they start and end in their own time, so this waits
+ * until nothing has changed for a while.  And how many open files. */
 unsigned server_nr_threads (const struct server *server);
 unsigned server_nr_files (const struct server *server);
 
-/* Wait until it has so many threads and no more: the others belong to
+/* Wait until it has no more threads than so many: the others belong to
  * connections that have ended, and nothing that these asked for is done any
  * more when they are gone. */
 void server_await_threads (const struct server *server, unsigned nr_threads);

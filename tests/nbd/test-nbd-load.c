@@ -527,6 +527,7 @@ start (uint64_t seed)
   snprintf (key, sizeof key, "config=%s", conf);
   server = server_start (SERVER_ARGS (key));
   set_up ();
+  server_require_alive (server);
   for (unsigned i = 0; i < NR_CLIENTS; i++) {
     clients[i].disk = i % NR_DISKS;
     clients[i].start = i / NR_DISKS * REGION_BYTES;
