@@ -211,10 +211,10 @@ find_program (const char *name)
   return directory ? program : NULL;
 }
 
-static void
-look_up_user (struct launch *launch, const char *name)
+void
+launch_set_user (struct launch *launch, const struct conf_server *server)
 {
-  const struct passwd *user = name ? getpwnam (name) : NULL;
+  const struct passwd *user = server->user ? getpwnam (server->user) : NULL;
 
   launch->uid = user ? user->pw_uid : 0;
   launch->gid = user ? user->pw_gid : 0;
@@ -230,7 +230,7 @@ launch_prepare (struct launch *launch, const struct conf *conf,
   };
   launch->argv = make_argv (launch, conf);
   make_environment (launch);
-  look_up_user (launch, conf->server.user);
+  launch_set_user (launch, &conf->server);
   launch->program = find_program (launch->argv[0]);
   if (launch->program && eaccess (launch->program, X_OK) == 0)
     return 0;

@@ -27,7 +27,10 @@ struct launch {
   gid_t gid;
 };
 
-/* -1: a message was given. */
+/* Whom the server will run as. */
+void launch_set_user (struct launch *launch, const struct conf_server *server);
+
+/* All of it.  -1: a message was given. */
 int launch_prepare (struct launch *launch, const struct conf *conf,
                     unsigned nr_listeners);
 

@@ -233,8 +233,7 @@ prepare (struct keeper_parts *parts, const struct conf *conf,
 {
   const struct conf_server *server = &conf->server;
 
-  if (launch_prepare (&parts->launch, conf, 1) == -1)
-    return -1;
+  launch_set_user (&parts->launch, server);
   prepare_directories (server, &parts->launch);
   if (pidfile_open (&parts->pidfile, server->pidfile, handed) == -1 ||
       listeners_open (&parts->listeners, server, handed) == -1 ||
@@ -257,11 +256,12 @@ clean_up (struct keeper_parts *parts)
 
 /* What was handed over is lost with us, unless it is held. */
 static int
-fail (struct keeper_parts *parts, const struct handed *handed)
+fail (struct keeper_parts *parts, struct handed *handed)
 {
   if (parts->is_successor)
     return successor_hold (handed, parts->argv);
   clean_up (parts);
+  handed_close (handed);
   return STATUS_FAILED;
 }
 
@@ -283,7 +283,7 @@ static int
 dry_run (const struct conf *conf)
 {
   const unsigned nr = listeners_count (&conf->server);
-  struct launch launch;
+  static struct launch launch;
 
   if (nr == 0 || launch_prepare (&launch, conf, nr) == -1)
     return STATUS_FAILED;
@@ -296,7 +296,7 @@ dry_run (const struct conf *conf)
 static int
 read_and_serve (const char *path, bool is_daemon)
 {
-  struct keeper_parts parts = { .ready_fd = -1 };
+  static struct keeper_parts parts = { .ready_fd = -1 };
   bool may_forget;
   struct handed handed;
   struct conf conf;
