@@ -254,12 +254,17 @@ clean_up (struct keeper_parts *parts)
     pidfile_remove (&parts->pidfile);
 }
 
+/* Above all that may have been handed over. */
+#define HOLDER_FD 1000
+
 /* What was handed over is lost with us, unless it is held. */
 static int
 fail (struct keeper_parts *parts, struct handed *handed)
 {
-  if (parts->is_successor)
+  if (parts->is_successor) {
+    stores_hold_over (&parts->memory, HOLDER_FD);
     return successor_hold (handed, parts->argv);
+  }
   clean_up (parts);
   handed_close (handed);
   return STATUS_FAILED;

@@ -71,6 +71,7 @@ open_segment (int *segment)
 
 #define SEGMENTS_VARIABLE "NBDZRAM_SEGMENTS"
 #define HOLDER_VARIABLE "NBDZRAM_HOLDER"
+#define SEGMENT_CHARS 12
 
 /* Waits until nobody has the other end, which the next keeper closes. */
 static void
@@ -107,7 +108,7 @@ start_holder (int first_fd)
 void
 stores_hold_over (const struct stores *memory, int first_fd)
 {
-  char *text = calloc (memory->nr_all + 1, 12), *end = text;
+  char *text = calloc (memory->nr_all + 1, SEGMENT_CHARS), *end = text;
   bool any = false;
 
   if (!text)

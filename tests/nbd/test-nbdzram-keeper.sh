@@ -182,6 +182,21 @@ quietly "$NBDZRAM" restart -c "$conf"
 require_content
 disk="nbd+unix:///new%20disk?socket=$socket"
 
+check "a mistake that only the next keeper sees loses nothing"
+quietly nbdcopy "$dir/data" "$disk"
+disks="$disk $disks"
+cp "$conf" "$dir/good"
+sed -i "s,^listen = .*,listen = unix:$dir/data," "$conf"
+fails "the new server did not start" "$NBDZRAM" restart -c "$conf"
+grep -q "listen: $dir/data: is there and not a socket" "$dir/log" ||
+    fail "it does not say so"
+in_state holding || fail "it holds nothing"
+fails "the new server did not start" "$NBDZRAM" restart -c "$conf"
+cp "$dir/good" "$conf"
+quietly "$NBDZRAM" restart -c "$conf"
+require_content
+same "the locked segments" "$(nr_locked)" "$locked"
+
 check "the server outlives the keeper"
 kill -9 "$server"
 wait "$server" || :
