@@ -89,30 +89,6 @@ inifile_load (const char *path, struct conf *conf)
   return r;
 }
 
-/* Values. */
-
-const char *
-inifile_text (const struct conf_export *export, const char *key)
-{
-  for (int id = 0; id < NR_CONF_KEYS; id++)
-    if (strcmp (conf_keys[id].name, key) == 0)
-      return export->origins[id].text ? export->origins[id].text :
-        conf_keys[id].default_text;
-  return NULL;
-}
-
-bool
-inifile_locks_memory (const struct conf *conf)
-{
-  for (size_t i = 0; i < conf->nr_exports; i++) {
-    const char *text = inifile_text (&conf->exports[i], "lock_memory");
-
-    if (text && strcmp (text, "on") == 0)
-      return true;
-  }
-  return false;
-}
-
 /* Subcommands. */
 
 /* The words are exports that must be there. */

@@ -25,12 +25,6 @@ int inifile_load (const char *path, struct conf *conf);
 /* The same without a look at other files: what the ini says. */
 int inifile_read (const char *path, struct conf *conf);
 
-/* The value of an export's key as it was written, or its default. */
-const char *inifile_text (const struct conf_export *export, const char *key);
-
-/* Does any export ask for it? */
-bool inifile_locks_memory (const struct conf *conf);
-
 int check_config_run (const char *control, struct arguments *arguments);
 int dump_config_run (const char *control, struct arguments *arguments);
 

@@ -498,6 +498,8 @@ keeper_run (struct keeper_parts *parts)
   }
   keep_memory ();
   feed_watchdog ();
+  if (parts->launch.is_locked)
+    resident_protect ();
   start_server ();
   while (keeper.goal != GOAL_STOP || keeper.server != 0) {
     wait_for_events ();

@@ -18,7 +18,6 @@
 
 #include "../plugin/control/file.h"
 #include "arguments.h"
-#include "inifile.h"
 #include "launch.h"
 
 #define FIRST_FD 3              /* systemd's SD_LISTEN_FDS_START */
@@ -26,7 +25,7 @@
 /* As much as the server's threads need, since it is locked. */
 #define STACK_BYTES ((rlim_t) 256 << 10)
 
-/* All that the server may ask for is its lowest real-time priority. */
+/* All that the server asks for is the lowest real-time priority. */
 #define REALTIME_PRIORITY_MAX 1
 
 /* Words. */
@@ -226,7 +225,7 @@ launch_prepare (struct launch *launch, const struct conf *conf,
 {
   *launch = (struct launch) {
     .nr_listeners = nr_listeners, .nr_stores = conf->nr_exports,
-    .is_locked = inifile_locks_memory (conf),
+    .is_locked = conf_locks_memory (conf),
   };
   launch->argv = make_argv (launch, conf);
   make_environment (launch);
@@ -265,17 +264,12 @@ set_limit (int resource, rlim_t limit)
   setrlimit (resource, &limits);
 }
 
-/* What cannot be had here is reported by the plugin, which tries again. */
+/* What the server may then take for itself; the rest it inherits from the
+ * keeper (resident.c), so that it is safe from its first page on.  What cannot
+ * be had is reported by the plugin. */
 static void
 prepare_locking (void)
 {
-  static const char least[] = "-1000";
-  const int fd = open ("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-  if (fd >= 0) {
-    (void) !write (fd, least, sizeof least - 1);
-    close (fd);
-  }
   set_limit (RLIMIT_STACK, STACK_BYTES);
   set_limit (RLIMIT_MEMLOCK, RLIM_INFINITY);
   set_limit (RLIMIT_RTPRIO, REALTIME_PRIORITY_MAX);

@@ -2,16 +2,22 @@
 /* What has to be in memory to start a server; see resident.h. */
 #include <config.h>
 
-#include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "resident.h"
+
+/* Linux 5.6 */
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
 
 /* Of /proc/PID/maps. */
 #define LINE_CHARS 4352
@@ -24,6 +30,7 @@ struct lines {
 };
 
 static struct lines lines;
+static unsigned long page_bytes;
 
 /* The next line without its newline, to be given back by drop_line.  NULL: no
  * more. */
@@ -53,55 +60,120 @@ drop_line (const char *line)
   memmove (lines.buffer, lines.buffer + bytes, lines.used);
 }
 
-static bool
-open_maps (const char *path)
+static void
+open_lines (int fd)
 {
   lines.used = 0;
-  lines.fd = open (path, O_RDONLY | O_CLOEXEC);
-  return lines.fd != -1;
+  lines.fd = fd;
+}
+
+static void
+close_lines (void)
+{
+  if (lines.fd != -1)
+    close (lines.fd);
+}
+
+/* A part of a file that the server has mapped for itself alone. */
+struct part {
+  unsigned long start, end;
+  unsigned long offset;
+  const char *path;             /* in the line */
+};
+
+static bool
+parse_part (const char *line, struct part *part)
+{
+  char flags[8];
+
+  if (sscanf (line, "%lx-%lx %7s %lx", &part->start, &part->end, flags,
+              &part->offset) != 4)
+    return false;
+  part->path = strchr (line, '/');
+  return flags[3] == 'p' && part->path && !strstr (line, " (deleted)");
+}
+
+/* Pages of the server at once, 8 bytes for each; the highest bit: it is
+ * there. */
+#define PAGES_AT_ONCE 512
+
+/* Which of them the server needed, by its own page table. */
+static bool
+read_pages (int pagemap, unsigned long start, size_t nr,
+            uint64_t pages[PAGES_AT_ONCE])
+{
+  const ssize_t bytes = nr * sizeof *pages;
+
+  return pread (pagemap, pages, bytes, start / page_bytes * sizeof *pages) ==
+    bytes;
+}
+
+static bool
+lock_needed (char *mapped, const uint64_t *pages, size_t nr)
+{
+  bool good = true;
+
+  for (size_t i = 0; i < nr; i++)
+    if (pages[i] >> 63)
+      good &= mlock (mapped + i * page_bytes, page_bytes) == 0;
+  return good;
+}
+
+static bool
+lock_part (const struct part *part, char *mapped, int pagemap)
+{
+  static uint64_t pages[PAGES_AT_ONCE];
+  const size_t nr_all = (part->end - part->start) / page_bytes;
+  bool good = true;
+
+  for (size_t done = 0, nr; good && done < nr_all; done += nr) {
+    nr = nr_all - done < PAGES_AT_ONCE ? nr_all - done : PAGES_AT_ONCE;
+    good = read_pages (pagemap, part->start + done * page_bytes, nr, pages) &&
+      lock_needed (mapped + done * page_bytes, pages, nr);
+  }
+  return good;
 }
 
 /* Stays mapped and locked for as long as we are here. */
 static bool
-keep_file (const char *path)
+keep_part (const struct part *part, int pagemap)
 {
-  const int fd = open (path, O_RDONLY | O_CLOEXEC);
-  struct stat file;
-  void *mapped = MAP_FAILED;
+  const int fd = open (part->path, O_RDONLY | O_CLOEXEC);
+  char *mapped;
 
   if (fd == -1)
     return false;
-  if (fstat (fd, &file) == 0 && S_ISREG (file.st_mode) && file.st_size > 0)
-    mapped = mmap (NULL, file.st_size, PROT_READ, MAP_SHARED, fd, 0);
+  mapped = mmap (NULL, part->end - part->start, PROT_READ, MAP_SHARED, fd,
+                 part->offset);
   close (fd);
-  return mapped != MAP_FAILED && mlock (mapped, file.st_size) == 0;
+  return mapped != MAP_FAILED && lock_part (part, mapped, pagemap);
 }
 
-/* Files that are executed from: each has just one such mapping, as a rule. */
-static bool
-is_program (const char *line, const char **path)
+static int
+open_of (pid_t server, const char *name)
 {
-  *path = strchr (line, '/');
-  return *path && strstr (line, " r-xp ") && !strstr (line, " (deleted)");
+  char path[32];
+
+  snprintf (path, sizeof path, "/proc/%d/%s", (int) server, name);
+  return open (path, O_RDONLY | O_CLOEXEC);
 }
 
 static bool
 keep_files_of (pid_t server)
 {
-  char path[32], *line;
-  const char *file;
-  bool good;
+  const int pagemap = open_of (server, "pagemap");
+  struct part part;
+  char *line;
+  bool good = pagemap != -1;
 
-  snprintf (path, sizeof path, "/proc/%d/maps", (int) server);
-  good = open_maps (path);
-  if (!good)
-    return false;
+  open_lines (open_of (server, "maps"));
   while ((line = next_line ())) {
-    if (is_program (line, &file) && !keep_file (file))
-      good = false;
+    if (parse_part (line, &part))
+      good &= keep_part (&part, pagemap);
     drop_line (line);
   }
-  close (lines.fd);
+  close_lines ();
+  close (pagemap);
   return good;
 }
 
@@ -123,26 +195,69 @@ resident_keep_self (void)
   unsigned long start, end;
   char *line;
 
-  if (!open_maps ("/proc/self/maps"))
-    return false;
+  open_lines (open_of (getpid (), "maps"));
   while ((line = next_line ())) {
     if (needs_all (line) && sscanf (line, "%lx-%lx", &start, &end) == 2 &&
         mlock ((void *) start, end - start) == -1)
       good = false;
     drop_line (line);
   }
-  close (lines.fd);
+  close_lines ();
   return good;
+}
+
+/* Both are inherited. */
+
+static bool
+leave_killer (void)
+{
+  static const char least[] = "-1000";
+  const int fd = open ("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  const bool good = fd != -1 &&
+    write (fd, least, sizeof least - 1) == sizeof least - 1;
+
+  if (fd != -1)
+    close (fd);
+  return good;
+}
+
+static bool
+become_realtime (void)
+{
+  const struct sched_param param = { .sched_priority = 1 };
+
+  return sched_setscheduler (0, SCHED_FIFO, &param) == 0;
+}
+
+static void
+say_missing (const char *what, const char *needed)
+{
+  char text[160];
+  const int chars = snprintf (text, sizeof text, "nbdzram: lock_memory: the "
+                              "keeper %s: needs %s\n", what, needed);
+
+  (void) !write (STDERR_FILENO, text, chars);
+}
+
+void
+resident_protect (void)
+{
+  if (!leave_killer ())
+    say_missing ("may be killed when memory is short", "CAP_SYS_RESOURCE");
+  if (prctl (PR_SET_IO_FLUSHER, 1, 0, 0, 0) == -1)
+    say_missing ("may wait for its own disk", "CAP_SYS_RESOURCE");
+  if (!become_realtime ())
+    say_missing ("has no real-time priority", "CAP_SYS_NICE");
 }
 
 void
 resident_keep (pid_t server)
 {
-  static const char missed[] = "nbdzram: the keeper is not wholly locked in "
-    "memory (CAP_IPC_LOCK, or a higher RLIMIT_MEMLOCK)\n";
-  bool good = resident_keep_self ();
+  bool good;
 
+  page_bytes = sysconf (_SC_PAGESIZE);
+  good = resident_keep_self ();
   good &= keep_files_of (server);
   if (!good)
-    (void) !write (STDERR_FILENO, missed, sizeof missed - 1);
+    say_missing ("is not wholly locked", "CAP_IPC_LOCK");
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What has to be in memory to start a server when there is no memory left: the
- * keeper itself, and the files that the server was started from.
+/* What it takes to start a server when there is no memory left.
+ *
+ * The keeper is out of the killer's sight, and neither it nor what it starts
+ * waits for memory that would first have to be swapped out, to the very disk
+ * that is not served.  It is itself in memory, and so are the files that the
+ * server was started from.
  */
 #ifndef NBDZRAM_RESIDENT_H
 #define NBDZRAM_RESIDENT_H
@@ -8,8 +12,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* As far as it can be had: what cannot is said in one line.  Allocates
- * nothing. */
+/* Each as far as it can be had: what cannot is said, a line for each.  Both
+ * allocate nothing. */
+
+/* Before the first server, which inherits it. */
+void resident_protect (void);
+
+/* When a server is ready. */
 void resident_keep (pid_t server);
 
 /* This process alone, with no message: data, stack, and of programs what is

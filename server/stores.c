@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "../plugin/control/units.h"
-#include "inifile.h"
+#include "arguments.h"
 #include "stores.h"
 #include "names.h"
 #include "notify.h"
@@ -203,13 +203,11 @@ static int
 open_store (struct held_store *store, const struct conf_export *export,
             struct handed *handed)
 {
-  const char *path = inifile_text (export, "store");
-
   *store = (struct held_store) {
     .name = name_make (NAME_STORE, export->name), .segment = -1,
   };
-  if (path && strcmp (path, "anonymous") != 0)
-    store->fd = open_file (path);
+  if (export->store_path)
+    store->fd = open_file (export->store_path);
   else {
     store->is_anonymous = true;
     store->fd = handed_take (handed, store->name);

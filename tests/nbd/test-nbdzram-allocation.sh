@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Once a server is ready its keeper allocates nothing: neither to start the next
-# one, nor to give up.
+# Once a server is ready its keeper allocates nothing and waits for no page:
+# neither to start the next one, nor to give up.
 set -eu
 
 . "$top_srcdir/tests/nbd/functions.sh"
@@ -22,8 +22,16 @@ LD_PRELOAD=$guard "$NBDZRAM" --version > "$dir/said" 2>&1 || status=$?
 grep -q 'nbdzram allocates' "$dir/said" || fail "$(cat "$dir/said")"
 rm "$ZRAM_TEST_NO_ALLOCATION"
 
-check "servers that die"
+# One of the two disks asks for locked memory, so the keeper is locked as well.
 write_conf
+echo 'lock_memory = on' >> "$conf"
+is_locked=yes
+[ "$(id -u)" = 0 ] || is_locked=
+
+# How often the keeper waited for a page.
+nr_faults () { awk '{ print $10 + $12 }' "/proc/$server/stat"; }
+
+check "servers that die"
 (
     LD_PRELOAD=$guard
     export LD_PRELOAD
@@ -32,6 +40,7 @@ write_conf
 server=$!
 wait_until "the keeper serves" in_state serving
 touch "$ZRAM_TEST_NO_ALLOCATION"
+faults=$(nr_faults)
 for signal in KILL TERM; do
     last=$(served_by)
     kill -s $signal "$last"
@@ -43,6 +52,14 @@ check "and that are given up"
 touch "$broken"
 kill -9 "$(served_by)"
 wait_until "it is given up" in_state holding
+if [ -n "$is_locked" ]; then
+    same "the pages that it waited for" "$(($(nr_faults) - faults))" 0
+    # From what the first server was started is there for the next one.
+    for file in nbdkit plugin.so libgnutls libc.so; do
+        grep -q "/[^ ]*$file" "/proc/$server/maps" ||
+            fail "$file is not held: $(cat "/proc/$server/maps")"
+    done
+fi
 rm "$broken" "$ZRAM_TEST_NO_ALLOCATION"
 quietly "$NBDZRAM" stop -c "$conf"
 await_server
