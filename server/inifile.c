@@ -27,22 +27,28 @@ inifile_path (const struct arguments *arguments)
   return path ? path : CONF_DEFAULT_FILE;
 }
 
-/* Backing files: the server opens them, and makes those that are not there. */
-
+/* NULL, or why none can be made. */
 static const char *
-why_no_new_file (const struct conf_export *export)
+why_no_new_file (const char *path)
 {
-  char *copy;
+  char *copy = strdup (path);
   bool may;
 
-  if (export->backing.size_bytes == 0)
-    return "is not there, and backing_size does not say how large to make it";
-  copy = strdup (export->backing_path);
   if (!copy)
     return strerror (errno);
   may = eaccess (dirname (copy), W_OK | X_OK) == 0;
   free (copy);
   return may ? NULL : strerror (errno);
+}
+
+/* Backing files: the server opens them, and makes those that are not there. */
+
+static const char *
+why_no_new_backing (const struct conf_export *export)
+{
+  if (export->backing.size_bytes == 0)
+    return "is not there, and backing_size does not say how large to make it";
+  return why_no_new_file (export->backing_path);
 }
 
 static const char *
@@ -51,7 +57,7 @@ why_no_backing (const struct conf_export *export)
   struct stat file;
 
   if (stat (export->backing_path, &file) == -1)
-    return errno == ENOENT ? why_no_new_file (export) : strerror (errno);
+    return errno == ENOENT ? why_no_new_backing (export) : strerror (errno);
   if (!S_ISREG (file.st_mode) && !S_ISBLK (file.st_mode))
     return "neither a file nor a block device";
   return eaccess (export->backing_path, R_OK | W_OK) == 0 ? NULL :
@@ -64,6 +70,30 @@ check_backing (const struct conf_export *export)
   const char *wrong = export->backing_path ? why_no_backing (export) : NULL;
 
   return wrong ? conf_blame (export, CONF_BACKING_DEV, wrong) : 0;
+}
+
+/* Files of memory, which the keeper opens or makes. */
+
+static const char *
+why_no_store (const struct conf_export *export)
+{
+  struct stat file;
+
+  if (stat (export->store_path, &file) == -1)
+    return errno == ENOENT ? why_no_new_file (export->store_path) :
+      strerror (errno);
+  if (!S_ISREG (file.st_mode))
+    return "not a file";
+  return eaccess (export->store_path, R_OK | W_OK) == 0 ? NULL :
+    strerror (errno);
+}
+
+static int
+check_store (const struct conf_export *export)
+{
+  const char *wrong = export->store_path ? why_no_store (export) : NULL;
+
+  return wrong ? conf_blame (export, CONF_STORE, wrong) : 0;
 }
 
 /* Loading. */
@@ -84,8 +114,10 @@ inifile_load (const char *path, struct conf *conf)
   if (r == -1)
     return -1;
   r = conf_server_check (&conf->server);
-  for (size_t i = 0; i < conf->nr_exports; i++)
+  for (size_t i = 0; i < conf->nr_exports; i++) {
     r |= check_backing (&conf->exports[i]);
+    r |= check_store (&conf->exports[i]);
+  }
   return r;
 }
 

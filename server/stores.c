@@ -218,13 +218,28 @@ open_store (struct held_store *store, const struct conf_export *export,
   return store->fd == -1 ? -1 : 0;
 }
 
+/* Handed over twice: by the service manager, and by the keeper before. */
+static bool
+is_known (const struct stores *memory, int fd)
+{
+  struct stat file, known;
+
+  if (fstat (fd, &file) == -1)
+    return false;
+  for (unsigned i = 0; i < memory->nr_all; i++)
+    if (fstat (memory->stores[i].fd, &known) == 0 &&
+        known.st_dev == file.st_dev && known.st_ino == file.st_ino)
+      return true;
+  return false;
+}
+
 /* Its export is gone from the ini file, or has a path now. */
 static void
 take_rest (struct stores *memory, struct handed_fd *handed, bool may_forget)
 {
   char *export = name_read (NAME_STORE, handed->name);
 
-  if (!export || handed->fd == -1)
+  if (!export || handed->fd == -1 || is_known (memory, handed->fd))
     ;
   else if (may_forget)
     notify ("FDSTOREREMOVE=1\nFDNAME=%s\n", handed->name);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,11 +87,28 @@ listen_to_child (void)
   return fcntl (fd, F_DUPFD_CLOEXEC, KEPT_FIRST_FD);
 }
 
+/* systemd ignores what it has already. */
+static bool
+is_kept (int fd)
+{
+  struct stat file, other;
+
+  for (unsigned i = 0; i < nr_kept; i++)
+    if (fstat (fd, &file) == 0 && fstat (kept[i].fd, &other) == 0 &&
+        file.st_dev == other.st_dev && file.st_ino == other.st_ino)
+      return true;
+  return false;
+}
+
 static void
 keep (const char *text, int fd)
 {
   const char *name = strstr (text, "FDNAME=");
 
+  if (is_kept (fd)) {
+    close (fd);
+    return;
+  }
   if (!name || nr_kept == KEPT_MAX)
     errx (1, "cannot keep: %s", text);
   name += strlen ("FDNAME=");

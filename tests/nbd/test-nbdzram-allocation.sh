@@ -54,6 +54,11 @@ kill -9 "$(served_by)"
 wait_until "it is given up" in_state holding
 if [ -n "$is_locked" ]; then
     same "the pages that it waited for" "$(($(nr_faults) - faults))" 0
+    # Of what is its own all is locked (lo).
+    awk '/^[0-9a-f]+-/ { own = /\/nbdzram|\[stack\]|\[heap\]| rw-p /; what = $0 }
+        /^VmFlags:/ && own && !/ lo / { print what }' \
+        "/proc/$server/smaps" > "$dir/unlocked"
+    [ ! -s "$dir/unlocked" ] || fail "not locked: $(cat "$dir/unlocked")"
     # From what the first server was started is there for the next one.
     for file in nbdkit plugin.so libgnutls libc.so; do
         grep -q "/[^ ]*$file" "/proc/$server/maps" ||

@@ -159,6 +159,18 @@ case " $("$NBDKIT" --dump-plugin zram | sed -n 's/^zram_features=//p') " in
  '$dir/backing'" check-config -c "$conf" ;;
 esac
 
+check "files of memory, which stay as they are"
+printf '[disk]\ndisksize = 1M\nstore = %s\n' "$dir/store" > "$conf"
+says 0 '' check-config -c "$conf"
+[ ! -e "$dir/store" ] || fail "check-config made a store"
+mkdir "$dir/store"
+says 1 "nbdzram: $conf:3: store: not a file: '$dir/store'" \
+    check-config -c "$conf"
+rmdir "$dir/store"
+sed -i "s,^store = .*,store = $dir/none/store," "$conf"
+says 1 "nbdzram: $conf:3: store: No such file or directory:\
+ '$dir/none/store'" check-config -c "$conf"
+
 check "a dump has every key, and means the same"
 # With blanks around the = it would not fit into a line.
 long="algo=zstd priority=1,$(printf %0141d 0 | tr 0 ' ')algo=lz4 priority=2"

@@ -59,6 +59,28 @@ for uri in "$disk" "$other"; do
     cmp -n 20000000 "$dir/data" "$dir/back"
 done
 
+check "memory that no export is there for is not lost"
+cp "$conf" "$dir/good"
+sed 's/^\[other disk\]/[new disk]/' "$dir/good" > "$conf"
+kill -s STOP "$(cat "$pidfile")"
+kill -9 "$(served_by)"
+wait_until "the server is dead" has_ended "$(served_by)"
+kill -9 "$(cat "$pidfile")"
+hears 5 '^READY=1 '
+grep -q "the memory of 'other disk' is held" "$dir/log" ||
+    fail "it does not say so"
+cp "$dir/good" "$conf"
+fails "refused the configuration" "$NBDZRAM" restart -c "$conf"
+sed '/^\[disk\]/,$d' "$dir/good" > "$conf"
+printf '[%s]\ndisksize = 1G\n' disk 'other disk' 'new disk' >> "$conf"
+sed -i 's/^\[disk\]/&\n# the same size\n/; 0,/^disksize = 1G/s//disksize = 64M/' \
+    "$conf"
+quietly "$NBDZRAM" restart -c "$conf"
+for uri in "$disk" "$other"; do
+    quietly nbdcopy "$uri" "$dir/back"
+    cmp -n 20000000 "$dir/data" "$dir/back"
+done
+
 check "the end"
 quietly "$NBDZRAM" stop -c "$conf"
 await_server

@@ -17,6 +17,7 @@
 
 #include "check.h"
 #include "conf.h"
+#include "conf_dump.h"
 #include "file.h"
 
 static char got[16384];         /* the message or the dump */
@@ -96,6 +97,40 @@ set_keys (struct conf *conf, char *lines)
   return r;
 }
 
+#define DUMP_FILE "/tmp/zram-test-conf-dump"
+
+/* A configuration that was dumped is the same when it is read again, and so is
+ * its dump.  Relative to the case's directory. */
+static void
+check_dump (const struct conf *conf)
+{
+  char path[64];
+  char *text[2], *first = strdup (got);
+  struct conf again = { .file = NULL };
+  size_t bytes;
+  FILE *file;
+
+  snprintf (path, sizeof path, "%s-%d", DUMP_FILE, (int) getpid ());
+  for (unsigned i = 0; i < 2; i++) {
+    check ((file = fopen (path, "w")) != NULL);
+    conf_dump (i == 0 ? conf : &again, file);
+    check (fclose (file) == 0 && file_read (path, &text[i], &bytes) == NULL);
+    text[i][bytes] = '\0';
+    conf_free (&again);
+    check (conf_set (&again, "config", path) == 0);
+    check (conf_finish (&again) == 0);
+  }
+  check_str_equal (text[1], text[0]);
+  got[0] = '\0';
+  dump (&again);
+  check_str_equal (got, first);
+  unlink (path);
+  conf_free (&again);
+  free (text[0]);
+  free (text[1]);
+  free (first);
+}
+
 /* Fill got. */
 static void
 understand (void)
@@ -115,6 +150,8 @@ understand (void)
   check (nr_messages == (r == 0 ? 0 : 1));
   if (r == 0)
     dump (&conf);
+  if (r == 0 && conf.file)
+    check_dump (&conf);
   conf_free (&conf);
   free (keys);
 }
