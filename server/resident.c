@@ -250,14 +250,14 @@ resident_protect (void)
     say_missing ("has no real-time priority", "CAP_SYS_NICE");
 }
 
+/* To see what a server of another user uses takes a capability, too. */
 void
 resident_keep (pid_t server)
 {
-  bool good;
-
   page_bytes = sysconf (_SC_PAGESIZE);
-  good = resident_keep_self ();
-  good &= keep_files_of (server);
-  if (!good)
+  if (!resident_keep_self ())
     say_missing ("is not wholly locked", "CAP_IPC_LOCK");
+  if (!keep_files_of (server))
+    say_missing ("does not hold all that a server starts from",
+                 "CAP_IPC_LOCK, and CAP_SYS_PTRACE beside user=");
 }
