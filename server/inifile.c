@@ -96,6 +96,38 @@ check_store (const struct conf_export *export)
   return wrong ? conf_blame (export, CONF_STORE, wrong) : 0;
 }
 
+/* Who may open an export has to be able to. */
+
+static const char *
+why_no_certificate (const struct conf_server *server,
+                    const struct access *access)
+{
+  if (access->certificates == ACCESS_CERTIFICATES_NONE)
+    return NULL;
+  if (!server->tls_is_required)
+    return "of no use without tls=require";
+  if (server->tls_certificates && !server->tls_verify_peer)
+    return "of no use without tls_verify_peer=1";
+  return server->tls_psk && access->certificates == ACCESS_CERTIFICATES_LISTED ?
+    "with tls_psk clients have no certificates, only any is of use" : NULL;
+}
+
+static int
+check_access (const struct conf_server *server,
+              const struct conf_export *export)
+{
+  const struct access *access = &export->access;
+  const char *wrong = why_no_certificate (server, access);
+
+  if (wrong)
+    return conf_blame (export, CONF_ALLOW_CERTIFICATES, wrong);
+  if (server->listen_path || access->nr_uids == 0 ||
+      access->certificates != ACCESS_CERTIFICATES_NONE)
+    return 0;
+  return conf_blame (export, CONF_ALLOW_UIDS,
+                     "clients on TCP have none, so nobody could open it");
+}
+
 /* Loading. */
 
 int
@@ -117,6 +149,7 @@ inifile_load (const char *path, struct conf *conf)
   for (size_t i = 0; i < conf->nr_exports; i++) {
     r |= check_backing (&conf->exports[i]);
     r |= check_store (&conf->exports[i]);
+    r |= check_access (&conf->server, &conf->exports[i]);
   }
   return r;
 }

@@ -157,9 +157,9 @@ start_server (void)
 {
   const struct keeper_parts *parts = keeper.parts;
 
-  if (parts->is_insecure)
-    say ("warning: insecure=yes: everybody who reaches this machine may read "
-         "and write the disks");
+  if (parts->warning)
+    say ("warning: %s: everybody who reaches this machine may read and write "
+         "the disks", parts->warning);
   drain_pipe ();
   keeper.phase = PHASE_STARTING;
   keeper.due_ms = 0;

@@ -219,11 +219,17 @@ go_to_background (void)
 
 /* Serving. */
 
-static bool
-is_insecure (const struct conf_server *server)
+/* Which key leaves the door open; certificates alone only prove who the server
+ * is.  NULL: none does. */
+static const char *
+open_door (const struct conf_server *server)
 {
-  return server->insecure && !server->tls_is_required &&
-    !server->listen_path && !conf_is_loopback (server->listen_host);
+  if (server->listen_path || conf_is_loopback (server->listen_host))
+    return NULL;
+  if (!server->tls_is_required)
+    return "insecure=yes";
+  return server->tls_certificates && !server->tls_verify_peer ?
+    "tls_verify_peer=0" : NULL;
 }
 
 /* The lock comes first, then what another keeper may have. */
@@ -240,7 +246,7 @@ prepare (struct keeper_parts *parts, const struct conf *conf,
       stores_open (&parts->memory, conf, handed, may_forget) == -1 ||
       launch_prepare (&parts->launch, conf, parts->listeners.nr) == -1)
     return -1;
-  parts->is_insecure = is_insecure (server);
+  parts->warning = open_door (server);
   prepare_restart (parts);
   return 0;
 }

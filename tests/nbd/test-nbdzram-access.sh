@@ -45,6 +45,21 @@ refuses_client "$(of stranger disk)" ''
 refuses_client "$disk" 'TLS'
 stop_keeper
 
+check "certificates that only the server needs are warned about on TCP"
+port=$(perl -MIO::Socket::INET -e '
+    print IO::Socket::INET->new (Listen => 1, LocalAddr => "127.0.0.1")
+        ->sockport')
+for verify in 0 1; do
+    with tls require tls_certificates "$dir/server" tls_verify_peer $verify
+    sed -i "s,^listen = .*,listen = 0.0.0.0:$port," "$conf"
+    start_keeper
+    same "the size" "$(size_for \
+        "nbds://localhost:$port/disk?tls-certificates=$dir/client")" 67108864
+    same "the warnings with $verify" \
+        "$(grep -c 'warning: tls_verify_peer=0' "$dir/log")" $((1 - verify))
+    stop_keeper
+done
+
 check "a user"
 [ "$(id -u)" = 0 ] || skip "only root can become another user"
 need setpriv

@@ -126,6 +126,40 @@ takes_server 'tls = require' "tls_psk = $dir/psk" 'listen = 0.0.0.0:10809'
 takes_server 'tls = require' "tls_certificates = $dir/pki" \
     'tls_verify_peer = 1'
 
+check "exports that nobody could open"
+# refuses_export LINE TEXT KEY VALUE SETTING…: of [disk], which comes last.
+refuses_export () {
+    refuses_text="nbdzram: $conf:$1: $3: $2: '$4'"
+    refuses_setting="$3 = $4"
+    shift 4
+    write_server "$@"
+    echo "$refuses_setting" >> "$conf"
+    says 1 "$refuses_text" check-config -c "$conf"
+    says 1 "$refuses_text" serve --dry-run -c "$conf"
+}
+takes_export () {
+    takes_setting=$1
+    shift
+    write_server "$@"
+    echo "$takes_setting" >> "$conf"
+    says 0 '' check-config -c "$conf"
+}
+certified="tls_certificates = $dir/pki"
+keyed="tls_psk = $dir/psk"
+refuses_export 5 "$off" allow_certificates any 'listen = 127.0.0.1:1'
+refuses_export 6 "of no use without tls_verify_peer=1" allow_certificates any \
+    'tls = require' "$certified"
+refuses_export 6 "with tls_psk clients have no certificates, only any is of\
+ use" allow_certificates CN=a 'tls = require' "$keyed"
+refuses_export 5 "clients on TCP have none, so nobody could open it" \
+    allow_uids 0 'listen = 127.0.0.1:1'
+takes_export 'allow_uids = 0' 'tls = require' "$keyed"
+takes_export 'allow_certificates = any' 'tls = require' "$keyed"
+takes_export 'allow_certificates = CN=a;CN=b' 'tls = require' "$certified" \
+    'tls_verify_peer = 1'
+takes_export "allow_uids = 0
+allow_certificates = any" 'tls = require' "$keyed" 'listen = 127.0.0.1:1'
+
 check "paths and users"
 refuses_server 3 "control: the same path as listen: '/tmp/a'" \
     'listen = unix:/tmp/a' 'control = /tmp/a'
