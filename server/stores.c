@@ -45,6 +45,11 @@ attach (int segment)
   return attached == (void *) -1 ? NULL : attached;
 }
 
+/* The kernel charges for a locked segment what it is long, and gives back what
+ * it is long in the end, so it must not grow: it is as long as any store can
+ * be.  Where nothing is written it costs nothing. */
+#define SEGMENT_BYTES ((off_t) 64 << 40)
+
 /* -1: it cannot be had. */
 static int
 open_segment (int *segment)
@@ -57,8 +62,12 @@ open_segment (int *segment)
   if (*segment == -1)
     return -1;
   attached = attach (*segment);
-  if (attached && shmctl (*segment, SHM_LOCK, NULL) == 0)
-    fd = open_attached (attached);
+  fd = attached ? open_attached (attached) : -1;
+  if (fd != -1 && (ftruncate (fd, SEGMENT_BYTES) == -1 ||
+                   shmctl (*segment, SHM_LOCK, NULL) == -1)) {
+    close (fd);
+    fd = -1;
+  }
   shmctl (*segment, IPC_RMID, NULL);
   if (fd == -1 && attached)
     shmdt (attached);

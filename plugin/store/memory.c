@@ -147,14 +147,25 @@ choose_copy (struct memory *memory)
   return wrong_other ? wrong : NULL;
 }
 
+/* The file has room for an arena of so many bytes; it is never made shorter. */
+static int
+make_room (const struct memory *memory, uint64_t arena_bytes)
+{
+  struct stat st;
+
+  if (fstat (memory->fd, &st) == 0 &&
+      ((uint64_t) st.st_size >= SUPER_AT_ARENA + arena_bytes ||
+       ftruncate (memory->fd, SUPER_AT_ARENA + arena_bytes) == 0))
+    return 0;
+  return complain (memory, "cannot make the store that large", errno);
+}
+
 static int
 begin_file (struct memory *memory)
 {
   memory->is_new = true;
   memset (&memory->super, 0, sizeof memory->super);
-  if (ftruncate (memory->fd, SUPER_AT_ARENA) == 0)
-    return 0;
-  return complain (memory, "cannot make the store that large", errno);
+  return make_room (memory, 0);
 }
 
 static int
@@ -249,15 +260,7 @@ memory_map (struct memory *memory, uint64_t place, size_t bytes)
 int
 memory_make_room (struct memory *memory, uint64_t arena_bytes)
 {
-  struct stat st;
-
-  if (!memory_is_file (memory))
-    return 0;
-  if (fstat (memory->fd, &st) == 0 &&
-      ((uint64_t) st.st_size >= SUPER_AT_ARENA + arena_bytes ||
-       ftruncate (memory->fd, SUPER_AT_ARENA + arena_bytes) == 0))
-    return 0;
-  return complain (memory, "cannot make the store that large", errno);
+  return memory_is_file (memory) ? make_room (memory, arena_bytes) : 0;
 }
 
 /* The superblock. */
