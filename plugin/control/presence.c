@@ -157,4 +157,5 @@ presence_make (void)
   }
   finish_group (&group);
   fclose (file);
+  pages_touch_files ();
 }

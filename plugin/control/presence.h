@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What requests use is in memory before the first of them: the heap, with room
  * for the buffers of nbdkit's threads, the data of libraries, and their code,
- * which would have to be read from a disk.
+ * which would have to be read from a disk, and what store files hold.
  */
 #ifndef ZRAM_PRESENCE_H
 #define ZRAM_PRESENCE_H

@@ -218,6 +218,28 @@ pages_map (int fd, uint64_t offset, size_t bytes)
   return NULL;
 }
 
+/* Pages that hold something; holes stay holes. */
+static void
+touch_mapped (const struct mapped *note)
+{
+  const off_t end = note->offset + note->bytes;
+  off_t from = note->offset, to = from;
+
+  while (to < end && (from = lseek (note->fd, to, SEEK_DATA)) != -1 &&
+         from < end && (to = lseek (note->fd, from, SEEK_HOLE)) != -1)
+    pages_touch (note->start + (from - (off_t) note->offset),
+                 (to < end ? to : end) - from, false);
+}
+
+void
+pages_touch_files (void)
+{
+  pthread_rwlock_rdlock (&mapped_lock);
+  for (const struct mapped *note = mapped; note; note = note->next)
+    touch_mapped (note);
+  pthread_rwlock_unlock (&mapped_lock);
+}
+
 void *
 pages_extend (void *start, size_t bytes, size_t new_bytes)
 {

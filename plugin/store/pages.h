@@ -50,6 +50,10 @@ bool pages_are_locked (void);
  * before Linux 5.14 nothing happens. */
 void pages_touch (void *start, size_t bytes, bool writes);
 
+/* The same for all that there is of files in reservations: a process begins
+ * without, though its parent had them. */
+void pages_touch_files (void);
+
 /* Make a reservation longer.  It may move, with all that is in it; NULL: it
  * stays as it is, errno is set and a message is given. */
 void *pages_extend (void *start, size_t bytes, size_t new_bytes);

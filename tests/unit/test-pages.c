@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "pages.h"
@@ -25,6 +28,13 @@ check_filled (unsigned i, uint8_t byte)
 {
   for (size_t at = 0; at < PAGE_BYTES; at++)
     check (page (i)[at] == byte);
+}
+
+/* Before Linux 5.14. */
+static bool
+pages_touch_does_nothing (void)
+{
+  return madvise (pages, PAGE_BYTES, MADV_POPULATE_WRITE) == -1;
 }
 
 static bool
@@ -158,6 +168,51 @@ a_failed_commit_changes_nothing (void)
   check_filled (7, 0x44);
 }
 
+/* Files. */
+
+static unsigned
+nr_faults (void)
+{
+  struct rusage usage;
+
+  check (getrusage (RUSAGE_SELF, &usage) == 0);
+  return usage.ru_minflt;
+}
+
+static unsigned
+nr_pages_of_file (int fd)
+{
+  struct stat file;
+
+  check (fstat (fd, &file) == 0);
+  return file.st_blocks * 512 / PAGE_BYTES;
+}
+
+/* Pages 2, 3 and 7 of a file whose first page is not mapped. */
+static void
+what_is_in_a_file_is_there_and_holes_stay_holes (void)
+{
+  const int fd = memfd_create ("test-pages", 0);
+  const uint8_t data[2 * PAGE_BYTES] = { 0x66 };
+  volatile uint8_t *mapped;
+  unsigned before;
+
+  check (fd != -1 && ftruncate (fd, NR_PAGES * PAGE_BYTES) == 0);
+  check (pwrite (fd, data, sizeof data, 2 * PAGE_BYTES) > 0);
+  check (pwrite (fd, data, PAGE_BYTES, 7 * PAGE_BYTES) > 0);
+  mapped = pages_map (fd, PAGE_BYTES, (NR_PAGES - 1) * PAGE_BYTES);
+  check (mapped);
+  pages_touch_files ();
+  before = nr_faults ();
+  check (mapped[1 * PAGE_BYTES] == 0x66 && mapped[2 * PAGE_BYTES] == 0);
+  check (mapped[6 * PAGE_BYTES] == 0x66);
+  mapped[2 * PAGE_BYTES] = 1;
+  check (nr_faults () == before || pages_touch_does_nothing ());
+  check (nr_pages_of_file (fd) == 3);
+  pages_unreserve ((void *) mapped, (NR_PAGES - 1) * PAGE_BYTES);
+  check (close (fd) == 0);
+}
+
 /* Locked memory. */
 
 #define LARGE_BYTES ((size_t) 1 << 40)
@@ -246,6 +301,7 @@ main (void)
   test (locked_pages_are_released_too);
   test (commits_fail_from_the_one_that_was_ordered);
   test (a_failed_commit_changes_nothing);
+  test (what_is_in_a_file_is_there_and_holes_stay_holes);
   test (memory_can_be_locked);
   pages_unreserve (pages, NR_PAGES * PAGE_BYTES);
   return 0;
