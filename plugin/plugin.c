@@ -47,14 +47,14 @@ static struct control_socket *control;  /* NULL: none */
  * the longest request that it served.  glibc takes from such buffers, once they
  * are freed, that it had better keep so much for the next time, in each of up
  * to 8 heaps a processor: after a minute of four clients a server with empty
- * disks had 100 MiB, and has 14 with fixed limits. */
+ * disks had 100 MiB, and has 14 with one heap and a fixed limit.  Reads and
+ * writes allocate nothing, so nobody waits for the heap. */
 #define FREE_BYTES_MAX (128 << 10)
-#define NR_HEAPS_MAX 4
 
 static void
 set_up_malloc (void)
 {
-  mallopt (M_ARENA_MAX, NR_HEAPS_MAX);
+  mallopt (M_ARENA_MAX, 1);
   mallopt (M_MMAP_THRESHOLD, FREE_BYTES_MAX);
   mallopt (M_TRIM_THRESHOLD, FREE_BYTES_MAX);
 }
