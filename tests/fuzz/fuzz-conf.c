@@ -186,6 +186,28 @@ check_codec (const struct conf_codec *codec)
   check ((codec->params.dict != NULL) == (codec->params.dict_bytes > 0));
 }
 
+/* Who is listed comes in, and others are refused without a crash. */
+static void
+check_access (const struct access *access)
+{
+  struct access_peer peer = { .is_local = true, .uid = -1 };
+
+  check (!access_refusal (access, &peer) == !access_is_limited (access));
+  check ((access->patterns != NULL) ==
+         (access->certificates == ACCESS_CERTIFICATES_LISTED));
+  peer.is_tls = true;
+  peer.name = "CN=a\\,b+UID=7,O=b\\";
+  access_refusal (access, &peer);
+  peer.name = access->patterns;
+  for (size_t i = 0; i < access->nr_uids && !access->patterns; i++) {
+    peer.uid = access->uids[i];
+    check (!access_refusal (access, &peer));
+  }
+  peer.is_local = false;
+  if (access->patterns && !strpbrk (access->patterns, ";*\\ \t"))
+    check (!access_refusal (access, &peer));
+}
+
 static void
 check_values (const struct conf_export *export)
 {
@@ -195,6 +217,7 @@ check_values (const struct conf_export *export)
   check (export->codecs[0].algorithm != NULL);
   for (unsigned priority = 0; priority < NR_PRIORITIES; priority++)
     check_codec (&export->codecs[priority]);
+  check_access (&export->access);
 }
 
 /* Is the text in this line of the ini file?  A file that was accepted has no
