@@ -54,6 +54,7 @@ struct other {
 static struct other others[] = {
   { .name = "small-blocks", .bytes = OTHER_BYTES },
   { .name = "large-blocks", .bytes = OTHER_BYTES },
+  { .name = "reserved", .bytes = OTHER_BYTES },
 };
 #define NR_OTHERS (sizeof others / sizeof *others)
 
@@ -72,11 +73,14 @@ write_conf (void)
   fprintf (file, "[secret]\ndisksize = %llu\n",
            (unsigned long long) SECRET_BYTES);
   fprintf (file, "[secret-large]\ndisksize = %llu\ncomp_algorithm = lz4\n"
-           "block_size = 64K\n", (unsigned long long) SECRET_BYTES);
+           "block_size = 64K\nreserve = 1M\n",
+           (unsigned long long) SECRET_BYTES);
   fprintf (file, "[small-blocks]\ndisksize = %llu\n",
            (unsigned long long) OTHER_BYTES);
   fprintf (file, "[large-blocks]\ndisksize = %llu\ncomp_algorithm = lz4\n"
            "block_size = 64K\n", (unsigned long long) OTHER_BYTES);
+  fprintf (file, "[reserved]\ndisksize = %llu\nreserve = 1M\n",
+           (unsigned long long) OTHER_BYTES);
   require (fclose (file) == 0);
 }
 
