@@ -63,6 +63,7 @@ static struct {
   int *fds;                     /* the server's, in their order */
   bool has_served;
   bool has_failed;              /* the first one did not start */
+  bool was_forced;              /* the last one had to be killed */
   unsigned nr_failures;         /* in a row */
   unsigned nr_deaths;
   int64_t ready_ms;             /* when it began to serve */
@@ -376,8 +377,8 @@ note_time (void)
   if (keeper.phase == PHASE_PAUSE)
     start_server ();
   else if (keeper.phase == PHASE_ENDING && keeper.server) {
-    say ("clients are still there: the server is killed, which loses nothing");
     kill (keeper.server, SIGKILL);
+    keeper.was_forced = true;
   }
 }
 
@@ -473,6 +474,8 @@ static int
 stop (void)
 {
   listeners_close (&keeper.parts->listeners);
+  if (keeper.was_forced)
+    unlink (keeper.parts->control);
   pidfile_remove (&keeper.parts->pidfile);
   free (keeper.fds);
   return keeper.has_failed ? STATUS_FAILED : STATUS_OK;

@@ -20,6 +20,7 @@ struct keeper_parts {
   struct listeners listeners;
   struct stores memory;
   struct pidfile pidfile;
+  const char *control;          /* the server's socket */
   const char *warning;          /* to be said at every start; NULL: none */
   char **check_argv;            /* how a restart checks the ini file first */
   char **force_argv;            /* the same for one that may lose exports */

@@ -246,6 +246,7 @@ prepare (struct keeper_parts *parts, const struct conf *conf,
       stores_open (&parts->memory, conf, handed, may_forget) == -1 ||
       launch_prepare (&parts->launch, conf, parts->listeners.nr) == -1)
     return -1;
+  parts->control = server->control;
   parts->warning = open_door (server);
   prepare_restart (parts);
   return 0;

@@ -13,12 +13,17 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "client.h"
+#include "devices.h"
 #include "inifile.h"
 #include "pidfile.h"
+#include "stats.h"
 #include "stop.h"
 
 const struct option_spec stop_options[] = {
   INIFILE_OPTION,
+  { "force", 'f', NULL, "even if clients have disks open whose content is then\n"
+    "lost" },
   { .name = NULL }
 };
 
@@ -78,6 +83,75 @@ usage_is_good (const char *command, const struct arguments *arguments)
 
 /* stop */
 
+/* Clients that are just leaving are waited for. */
+#define LEAVE_TRIES 20
+#define LEAVE_PAUSE_US 50000
+
+/* -1: a message was given. */
+static int
+count_connections (struct client *client, const char *device, uint64_t *nr)
+{
+  int r = stats_get_number (client, device, "nr_connections", nr);
+
+  for (unsigned i = 0; r == 0 && *nr > 0 && i < LEAVE_TRIES; i++) {
+    usleep (LEAVE_PAUSE_US);
+    r = stats_get_number (client, device, "nr_connections", nr);
+  }
+  return r;
+}
+
+static bool
+is_device_in_use (struct client *client, const struct conf *conf,
+                  const char *device)
+{
+  const struct conf_export *export = conf_find (conf, device);
+  uint64_t nr = 0;
+
+  if (export && export->store_path)
+    return false;
+  if (count_connections (client, device, &nr) == -1)
+    return true;
+  if (nr > 0)
+    warnx ("%s: is open, and its content would be lost: detach it first, or "
+           "say --force", device);
+  return nr > 0;
+}
+
+/* Or cannot be asked. */
+static bool
+is_in_use (const struct conf *conf)
+{
+  struct client *client = client_open (conf->server.control);
+  struct devices devices;
+  bool in_use = false;
+
+  if (!client || devices_list (client, &devices) == -1) {
+    client_close (client);
+    return true;
+  }
+  for (size_t i = 0; i < devices.nr; i++)
+    in_use |= is_device_in_use (client, conf, devices.names[i]);
+  devices_free (&devices);
+  client_close (client);
+  return in_use;
+}
+
+static bool
+is_serving (const struct conf *conf)
+{
+  char *path = pidfile_state_path (conf->server.pidfile);
+  const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  enum keeper_state state;
+  unsigned nr;
+  const bool serving = fd != -1 && pidfile_get_state (fd, &nr, &state) &&
+    (state == KEEPER_SERVING || state == KEEPER_REFUSED);
+
+  if (fd != -1)
+    close (fd);
+  free (path);
+  return serving;
+}
+
 static int
 await_end (const struct target *target)
 {
@@ -103,6 +177,9 @@ stop_run (const char *control, struct arguments *arguments)
   r = inifile_read (inifile_path (arguments), &conf);
   if (r == 0)
     r = find_target (&conf, &target);
+  if (r == 0 && !arguments_get (arguments, "force") && is_serving (&conf) &&
+      is_in_use (&conf))
+    r = -1;
   if (r == 0)
     r = ask (&target, SIGTERM, 0);
   if (r == 0)

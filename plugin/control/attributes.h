@@ -69,6 +69,7 @@
       "w written back h huge i idle r recompressed n incompressible")         \
   RO (classes, "each size class: zspages by fullness, objects, pages")        \
   RO (progress, "what runs now: steps done, steps in all; 0 0: nothing")      \
+  RO (nr_connections, "connections of clients that have the disk open")       \
   RO (safeguards, "what lets this machine swap on the disk: yes, no or off, " \
       "and why")                                                              \
   RO (orig_data_size, "bytes stored, before compression")                     \

@@ -54,6 +54,13 @@ attribute_show_initstate (struct export *export, struct payload *payload)
 }
 
 int
+attribute_show_nr_connections (struct export *export, struct payload *payload)
+{
+  fprintf (payload->out, "%u\n", device_count_connections (export->device));
+  return 0;
+}
+
+int
 attribute_store_reset (struct export *export, const char *value)
 {
   uint64_t number;

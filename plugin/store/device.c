@@ -308,6 +308,17 @@ device_close (struct device *device)
   pthread_mutex_unlock (&device->open_lock);
 }
 
+unsigned
+device_count_connections (struct device *device)
+{
+  unsigned nr;
+
+  pthread_mutex_lock (&device->open_lock);
+  nr = device->nr_open;
+  pthread_mutex_unlock (&device->open_lock);
+  return nr;
+}
+
 /* A client keeps to the size that it saw when it connected. */
 static int
 check_range (const struct device *device, uint64_t bytes, uint64_t offset,

@@ -139,6 +139,7 @@ void device_destroy (struct device *device);
  * opened: ENODEV, a message was given. */
 int device_open (struct device *device);
 void device_close (struct device *device);
+unsigned device_count_connections (struct device *device);
 
 /* -1: errno as in block.h; blocks before the failed one are done, that one and
  * those behind it are as they were.  A range that reaches behind the end, which

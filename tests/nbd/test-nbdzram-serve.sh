@@ -46,6 +46,59 @@ nothing_is_left
 fails "$pidfile: no keeper is there" "$NBDZRAM" stop -c "$conf"
 fails "$pidfile: no keeper is there" "$NBDZRAM" restart -c "$conf"
 
+# stay_open EXPORT: a client that has it open until it is let go.
+stay_open () {
+    : > "$dir/client"
+    perl -e '
+        use IO::Socket::UNIX;
+        my ($path, $export, $fifo) = @ARGV;
+        my $socket = IO::Socket::UNIX->new (Peer => $path) or die "$path: $!";
+        # Flags, then NBD_OPT_EXPORT_NAME.
+        read ($socket, my $hello, 18) == 18 or die "no greeting";
+        print $socket pack ("N", 3), "IHAVEOPT",
+            pack ("NN", 1, length ($export)), $export;
+        $socket->flush;
+        read ($socket, my $size, 10) == 10 or die "no disk";
+        print "open\n";
+        close (STDOUT);
+        open (my $stay, "<", $fifo) or die "$fifo: $!";
+        <$stay>;' "$socket" "$1" "$dir/stay" > "$dir/client" &
+    client=$!
+    wait_until "the client has it open" test -s "$dir/client"
+}
+let_go () {
+    echo > "$dir/stay"
+    wait "$client"
+}
+
+# connections NUMBER: of the first disk, which is left slowly.
+connections () {
+    [ "$("$NBDZRAM" --control="$control" show disk nr_connections)" = "$1" ]
+}
+
+check "not while that would lose what a client has open"
+mkfifo "$dir/stay"
+start_keeper
+connections 0 || fail "somebody is connected"
+stay_open disk
+connections 1 || fail "nobody is connected"
+fails "disk: is open, and its content would be lost" "$NBDZRAM" stop -c "$conf"
+let_go
+wait_until "the client is gone" connections 0
+stay_open disk
+quietly "$NBDZRAM" stop --force -c "$conf"
+await_server
+let_go
+
+check "unless it is in a file"
+echo "store = $dir/store" >> "$conf"
+start_keeper
+stay_open 'other disk'
+stop_keeper
+let_go
+nothing_is_left
+write_conf
+
 check "a signal does, too"
 start_keeper
 kill -s INT "$server"

@@ -66,7 +66,6 @@ refuse reset --type=idle
 refuse serve now
 refuse serve --force
 refuse serve --dry-run now
-refuse stop --force
 refuse stop now
 refuse restart now
 refuse restart --config
