@@ -22,6 +22,7 @@
 #include "lease.h"
 #include "notice.h"
 #include "program.h"
+#include "relay.h"
 #include "steady.h"
 
 struct agent {
@@ -70,17 +71,25 @@ take_signals (void)
 static struct netlink *
 open_netlink (void)
 {
-  const char *const modprobe[] = { "modprobe", "nbd", NULL };
+  const char *const modprobe[] = { "modprobe", "-q", "nbd", NULL };
   struct netlink *link = netlink_open ();
 
-  if (!link && errno == ENOENT && program_exists (modprobe[0]) &&
-      program_run (modprobe) == 0)
+  if (!link && errno == ENOENT) {
+    program_try (modprobe);
     link = netlink_open ();
+  }
   if (!link)
     warnx ("%s", errno == ENOENT ?
            "this kernel has no nbd that can be attached to over netlink" :
            strerror (errno));
   return link;
+}
+
+static int
+prepare_relay (const struct agent *agent)
+{
+  return agent->endpoint.has_tls ?
+    relay_prepare (agent->order->nr_connections) : 0;
 }
 
 static int
@@ -107,9 +116,11 @@ begin (struct agent *agent)
   if (agent->connections.link &&
       endpoint_find (&agent->endpoint, agent->order->export,
                      agent->order->socket) == 0) {
-    steady_hold ();
-    if (attach (agent) == 0)
-      return 0;
+    if (prepare_relay (agent) == 0) {
+      steady_hold ();
+      if (attach (agent) == 0)
+        return 0;
+    }
     endpoint_free (&agent->endpoint);
   }
   netlink_close (agent->connections.link);
@@ -179,7 +190,7 @@ hear_front (struct agent *agent)
 
   if (has_failed) {
     memset (mark, 0, sizeof *mark);
-    if (let_go (agent))
+    if (agent->connections.is_adopted || let_go (agent))
       return false;
   }
   notice_about (agent->order->dev.name);
@@ -256,7 +267,8 @@ agent_run (const struct agent_order *order)
   }
   if (begin (&agent) == -1)
     return STATUS_FAILED;
-  tell_front (&agent, AGENT_ATTACHED);
+  tell_front (&agent, agent.connections.is_adopted ?
+              AGENT_ADOPTED : AGENT_ATTACHED);
   while (turn (&agent, &status))
     continue;
   finish (&agent);

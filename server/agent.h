@@ -24,6 +24,7 @@
 #include "blockdev.h"
 
 #define AGENT_ATTACHED 'a'
+#define AGENT_ADOPTED 'o'       /* instead: it was attached before */
 #define AGENT_STAYING 's'
 
 struct agent_order {

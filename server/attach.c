@@ -23,19 +23,27 @@
 #include "agent.h"
 #include "attach.h"
 #include "connections.h"
+#include "inifile.h"
 #include "lease.h"
 #include "mark.h"
 #include "mount.h"
 #include "netlink.h"
+#include "safeguards.h"
 #include "signature.h"
 #include "swap.h"
 
-#define DEFAULT_SOCKET "/run/nbdzram/nbd.sock"
+#define DEFAULT_SOCKET CONF_RUN_DIR "/nbd.sock"
+
+/* As the server calls the export without a name. */
+#define DEFAULT_DEVICE "zram"
 
 /* A server that is started again, or a host, has to be back in that time, else
  * requests fail: programs are killed that have memory on it, file systems
  * become read-only. */
 #define DEFAULT_DEAD_TIMEOUT_S 600
+
+/* The kernel has a number for each time, and 0 is at once. */
+#define NEVER_S (10 * 365 * 86400)
 
 /* Of a request, if there are several connections. */
 #define DEFAULT_TIMEOUT_S 30
@@ -46,8 +54,9 @@
 #define DETACH_TIMEOUT_S 60
 
 const struct option_spec attach_options[] = {
+  INIFILE_OPTION,
   { "socket", 'u', "PATH",
-    "the server's Unix socket\n[" DEFAULT_SOCKET "]" },
+    "the server's Unix socket [the ini file's listen]" },
   { "swap", 's', NULL, "make swap on it and use it" },
   { "priority", 'p', "NUMBER", "of that swap [100]" },
   { "mkfs", 0, "TYPE", "make a file system, as mkfs.TYPE does" },
@@ -70,6 +79,8 @@ struct wish {
   const char *mkfs;             /* a type, or NULL */
   const char *mount;            /* a directory, or NULL */
   bool force;
+  const char *local;            /* the device of a server at a Unix socket */
+  const char *control;          /* its control socket */
 };
 
 /* The command line. */
@@ -114,6 +125,8 @@ parse_connections (const struct arguments *arguments,
   if (!parse_time (arguments, "timeout", &order->timeout_s) ||
       !parse_time (arguments, "dead-timeout", &order->dead_timeout_s))
     return false;
+  if (order->dead_timeout_s == 0)
+    order->dead_timeout_s = NEVER_S;
   if (nr == 1 || order->timeout_s > 0)
     return true;
   warnx ("attach: several connections need a --timeout");
@@ -160,9 +173,6 @@ parse_wish (const struct arguments *arguments, struct wish *wish)
 static bool
 parse_words (struct arguments *arguments, struct agent_order *order)
 {
-  const char *socket = arguments_get (arguments, "socket");
-
-  order->socket = socket ? socket : DEFAULT_SOCKET;
   if (arguments->nr_words != 2) {
     warnx ("attach: an export and a device like /dev/nbd0 are needed");
     return false;
@@ -172,6 +182,52 @@ parse_words (struct arguments *arguments, struct agent_order *order)
     return true;
   warnx ("attach: '%s' is no device like /dev/nbd0", arguments->words[0]);
   return false;
+}
+
+/* Of a server that listens at a port of this machine, or all machines. */
+static int
+name_port (const struct conf_server *server, struct agent_order *order)
+{
+  const char *host = server->listen_host;
+  char *uri;
+
+  if (server->tls_is_required) {
+    warnx ("attach: the server wants TLS: a URI nbds://%s:%s/%s with "
+           "?tls-psk-file= or ?tls-certificates= says how", host,
+           server->listen_port, order->export);
+    return -1;
+  }
+  if (!conf_is_loopback (host))
+    host = "localhost";
+  if (asprintf (&uri, strchr (host, ':') ? "nbd://[%s]:%s/%s" :
+                "nbd://%s:%s/%s", host, server->listen_port,
+                order->export) == -1) {
+    warnx ("out of memory");
+    return -1;
+  }
+  order->export = uri;
+  return 0;
+}
+
+/* Where is the server that has this export?  -1: a message was given. */
+static int
+find_server (const struct arguments *arguments, struct agent_order *order)
+{
+  static struct conf conf;      /* holds the path */
+
+  order->socket = arguments_get (arguments, "socket");
+  if (order->socket || strstr (order->export, "://"))
+    return 0;
+  order->socket = DEFAULT_SOCKET;
+  if (!arguments_get (arguments, "config") &&
+      access (CONF_DEFAULT_FILE, F_OK) == -1)
+    return 0;
+  if (inifile_read (inifile_path (arguments), &conf) == -1)
+    return -1;
+  if (!conf.server.listen_path)
+    return name_port (&conf.server, order);
+  order->socket = conf.server.listen_path;
+  return 0;
 }
 
 /* What can be known before anything is done. */
@@ -250,12 +306,22 @@ read_mark (const struct blockdev *dev, bool is_swap, struct mark *mark)
     close (fd);
 }
 
-static bool
-hear_agent (int fd, char what)
+/* 0: it has ended. */
+static char
+hear_agent (int fd)
 {
   char said;
 
-  return read (fd, &said, 1) == 1 && said == what;
+  return read (fd, &said, 1) == 1 ? said : 0;
+}
+
+/* An agent that died left it so. */
+static bool
+is_fulfilled (const struct blockdev *dev, const struct wish *wish)
+{
+  if (wish->swap)
+    return swap_is_on (dev);
+  return wish->mount ? mount_is_on (dev, wish->mount) : !wish->mkfs;
 }
 
 static int
@@ -263,24 +329,29 @@ front_run (const struct blockdev *dev, const struct wish *wish, int from_agent,
            int to_agent)
 {
   static struct mark mark;
+  char said;
 
   signal (SIGPIPE, SIG_IGN);
-  if (!hear_agent (from_agent, AGENT_ATTACHED))
+  said = hear_agent (from_agent);
+  if (!said)
     return STATUS_FAILED;
-  if (fulfil (dev, wish) == -1) {
+  if (!(said == AGENT_ADOPTED && is_fulfilled (dev, wish)) &&
+      fulfil (dev, wish) == -1) {
     /* The agent undoes the rest, and ends. */
     close (to_agent);
-    hear_agent (from_agent, AGENT_STAYING);
+    hear_agent (from_agent);
     return STATUS_FAILED;
   }
   read_mark (dev, wish->swap, &mark);
   if (write (to_agent, &mark, sizeof mark) != sizeof mark ||
-      !hear_agent (from_agent, AGENT_STAYING)) {
+      hear_agent (from_agent) != AGENT_STAYING) {
     warnx ("the agent of %s has died: nobody connects it again", dev->path);
     return STATUS_FAILED;
   }
   if (wish->swap)
     swap_print_hints ();
+  if (wish->swap && wish->local)
+    safeguards_hint (wish->control, wish->local);
   return STATUS_OK;
 }
 
@@ -340,8 +411,11 @@ attach_run (const char *control, struct arguments *arguments)
   if (!parse_connections (arguments, &order) ||
       !parse_wish (arguments, &wish) || !parse_words (arguments, &order))
     return STATUS_USAGE;
-  if (!can_be_done (&wish))
+  if (!can_be_done (&wish) || find_server (arguments, &order) == -1)
     return STATUS_FAILED;
+  wish.control = control;
+  if (!strstr (order.export, "://"))
+    wish.local = *order.export ? order.export : DEFAULT_DEVICE;
   return run_both (&order, &wish);
 }
 

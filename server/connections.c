@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <linux/nbd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -23,6 +24,11 @@
 
 /* The kernel's pages; anything smaller is read, changed and written. */
 #define BLOCK_BYTES 4096
+
+#define SECTOR_BYTES 512        /* of sysfs */
+
+/* A page is what sysfs can show. */
+#define BACKEND_BYTES 4096
 
 /* Between attempts. */
 #define PAUSE_MIN_MS 20
@@ -132,6 +138,36 @@ connect_first (struct connections *connections)
   return -1;
 }
 
+/* Which of several connections is dead, nobody could tell any more. */
+static bool
+may_adopt (const struct connections *connections)
+{
+  char text[BACKEND_BYTES];
+
+  return connections->nr == 1 &&
+    blockdev_get (connections->dev, "backend", text, sizeof text) == 0 &&
+    strcmp (text, connections->endpoint->uri) == 0 &&
+    blockdev_get (connections->dev, "mq/1/nr_tags", text, sizeof text) == -1;
+}
+
+/* Our connection is used if the kernel's is dead; else it waits for that, as
+ * one does that was offered too early. */
+static int
+adopt (struct connections *connections)
+{
+  struct netlink_device *device = &connections->device;
+  char text[32];
+
+  if (!may_adopt (connections) ||
+      blockdev_get (connections->dev, "size", text, sizeof text) == -1 ||
+      strtoull (text, NULL, 10) * SECTOR_BYTES > device->size_bytes) {
+    errno = EBUSY;
+    return -1;
+  }
+  connections->is_adopted = true;
+  return netlink_reconnect (connections->link, device, connections->fds, 1);
+}
+
 static int
 make_device (struct connections *connections)
 {
@@ -143,7 +179,7 @@ make_device (struct connections *connections)
          errno == EBUSY && !blockdev_is_attached (connections->dev) &&
          now_ms () < end_ms)
     pause_ms (PAUSE_MIN_MS);
-  if (r == 0)
+  if (r == 0 || (errno == EBUSY && adopt (connections) == 0))
     return 0;
   notice ("%s: %s", connections->dev->path,
           errno == EBUSY ? "it is attached or in use" :

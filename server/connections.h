@@ -28,6 +28,7 @@ struct connections {
   struct netlink_device device; /* what the kernel was told */
   struct mark mark;             /* how its content is known again */
   bool (*is_over) (void);       /* give up what takes long? */
+  bool is_adopted;              /* the device was there before us */
   unsigned nr;
   int fds[CONNECTIONS_MAX];     /* duplicates of the kernel's; -1: lost */
   unsigned nr_lost;
@@ -40,7 +41,8 @@ struct connections {
 };
 
 /* Connect to the server, and make the device: dev, endpoint, link, nr and, of
- * device, the timeouts are set.  -1: a message was given. */
+ * device, the timeouts are set.  One that is attached to the same export, and
+ * whose agent has died, is adopted.  -1: a message was given. */
 int connections_open (struct connections *connections);
 
 /* Close our duplicates, nothing else. */

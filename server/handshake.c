@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Connections to a server; see handshake.h.  The only file that knows libnbd.
+/* Connections to a server; see handshake.h.
  *
- * libnbd negotiates on a socket of ours, of which the kernel gets a duplicate.
+ * libnbd negotiates on a socket of ours, of which the kernel gets a duplicate;
+ * with TLS it stays between both.
  */
 #include <config.h>
 
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "handshake.h"
+#include "relay.h"
 
 /* A lost packet is sent again after 1 s.  Who is behind a Unix socket may be
  * starting: it answers when it is done. */
@@ -132,6 +134,19 @@ set_address_of_uri (struct endpoint *endpoint, const char *uri)
   return r;
 }
 
+static bool
+wants_tls (const char *uri)
+{
+  return strncmp (uri, "nbds:", 5) == 0 || strncmp (uri, "nbds+", 5) == 0;
+}
+
+/* Who can attach may read files, too. */
+static int
+allow_all (struct nbd_handle *nbd)
+{
+  return nbd_set_uri_allow_local_file (nbd, true);
+}
+
 /* Ask libnbd for what the URI says: names are looked up, and the address that
  * answers is kept. */
 static int
@@ -141,9 +156,9 @@ ask_uri (struct endpoint *endpoint, const char *uri)
   struct nbd_handle *nbd = nbd_create ();
   int r = -1;
 
+  endpoint->has_tls = wants_tls (uri);
   endpoint->address_bytes = sizeof endpoint->address;
-  if (!nbd || nbd_set_tls (nbd, LIBNBD_TLS_DISABLE) == -1 ||
-      nbd_connect_uri (nbd, uri) == -1 ||
+  if (!nbd || allow_all (nbd) == -1 || nbd_connect_uri (nbd, uri) == -1 ||
       getpeername (nbd_aio_get_fd (nbd),
                    (struct sockaddr *) &endpoint->address,
                    &endpoint->address_bytes) == -1)
@@ -154,12 +169,6 @@ ask_uri (struct endpoint *endpoint, const char *uri)
   }
   nbd_close (nbd);
   return r;
-}
-
-bool
-endpoint_wants_tls (const char *word)
-{
-  return strncmp (word, "nbds:", 5) == 0 || strncmp (word, "nbds+", 5) == 0;
 }
 
 static bool
@@ -337,39 +346,57 @@ learn_facts (struct nbd_handle *nbd, struct export_facts *facts)
 
 /* The kernel understands simple replies alone. */
 static int
-negotiate (struct nbd_handle *nbd, int fd, const char *export,
-           bool (*is_over) (void))
+begin (struct nbd_handle *nbd, const struct endpoint *endpoint)
 {
+  int fd;
+
   if (nbd_set_request_structured_replies (nbd, false) == -1 ||
-      nbd_set_export_name (nbd, export) == -1 ||
-      nbd_aio_connect_socket (nbd, fd) == -1) {
-    close (fd);
+      (endpoint->has_tls && (allow_all (nbd) == -1 ||
+                             nbd_aio_connect_uri (nbd, endpoint->uri) == -1)))
     return failed (nbd_get_error ());
+  if (endpoint->has_tls)
+    return 0;
+  fd = open_socket (endpoint);
+  if (fd == -1)
+    return -1;
+  if (nbd_set_export_name (nbd, endpoint->export) == 0 &&
+      nbd_aio_connect_socket (nbd, fd) == 0)
+    return 0;
+  close (fd);
+  return failed (nbd_get_error ());
+}
+
+/* The handle is closed, now or by the relay. */
+static int
+hand_over (struct nbd_handle *nbd, const struct endpoint *endpoint)
+{
+  const int fd = nbd_aio_get_fd (nbd);
+  int kept;
+
+  if (endpoint->has_tls) {
+    set_up_tcp (fd);
+    kept = relay_begin (nbd);
   }
-  return advance (nbd, nbd_aio_is_ready, is_over);
+  else {
+    kept = fcntl (fd, F_DUPFD_CLOEXEC, 0);
+    nbd_close (nbd);
+  }
+  return kept == -1 ? failed (strerror (errno)) : kept;
 }
 
 int
 handshake (const struct endpoint *endpoint, struct export_facts *facts,
            char *head, size_t head_bytes, bool (*is_over) (void))
 {
-  struct nbd_handle *nbd;
-  int fd = open_socket (endpoint), kept = -1;
+  struct nbd_handle *nbd = nbd_create ();
 
-  if (fd == -1)
-    return -1;
-  nbd = nbd_create ();
-  if (!nbd) {
-    close (fd);
+  if (!nbd)
     return failed (nbd_get_error ());
-  }
-  if (negotiate (nbd, fd, endpoint->export, is_over) == 0 &&
+  if (begin (nbd, endpoint) == 0 &&
+      advance (nbd, nbd_aio_is_ready, is_over) == 0 &&
       learn_facts (nbd, facts) == 0 &&
-      (!head || read_head (nbd, head, head_bytes, is_over) == 0)) {
-    kept = fcntl (nbd_aio_get_fd (nbd), F_DUPFD_CLOEXEC, 0);
-    if (kept == -1)
-      failed (strerror (errno));
-  }
+      (!head || read_head (nbd, head, head_bytes, is_over) == 0))
+    return hand_over (nbd, endpoint);
   nbd_close (nbd);
-  return kept;
+  return -1;
 }

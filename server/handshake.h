@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Connections to a server, negotiated as far as the kernel can go on with them:
- * simple replies, no TLS.
+ * simple replies, and TLS is left to a relay.
  *
- * A name is looked up once, by endpoint_find.  What comes later needs no more
- * memory than the calls before it, and never waits for long.
+ * A name is looked up once, by endpoint_find; only TLS, which has to compare it
+ * with what the server proves to be, looks again.  What comes later needs no
+ * more memory than the calls before it, and never waits for long.
  */
 #ifndef NBDZRAM_HANDSHAKE_H
 #define NBDZRAM_HANDSHAKE_H
@@ -17,7 +18,8 @@ struct endpoint {
   struct sockaddr_storage address;
   socklen_t address_bytes;
   char *export;
-  char *uri;                    /* for people */
+  char *uri;                    /* for people, and for TLS */
+  bool has_tls;                 /* relay_prepare has to be called */
 };
 
 /* What a server says of an export. */
@@ -31,9 +33,6 @@ struct export_facts {
  * message was given.  The caller frees. */
 int endpoint_find (struct endpoint *endpoint, const char *word,
                    const char *socket);
-
-/* Is it a URI that asks for TLS, which the kernel does not speak? */
-bool endpoint_wants_tls (const char *word);
 
 void endpoint_free (struct endpoint *endpoint);
 

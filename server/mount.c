@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "mount.h"
 #include "program.h"
@@ -57,7 +59,7 @@ mount_begin (const struct blockdev *dev, const char *type,
   return -1;
 }
 
-/* The end. */
+/* Where it is mounted. */
 
 /* Spaces and such are \OOO there. */
 static void
@@ -74,6 +76,15 @@ decode (char *text)
     else
       *to = *from++;
   *to = '\0';
+}
+
+static bool
+is_number (dev_t device, const char *number)
+{
+  char text[NAME_BYTES];
+
+  snprintf (text, sizeof text, "%u:%u", major (device), minor (device));
+  return strcmp (text, number) == 0;
 }
 
 /* The last place where it is mounted.
@@ -97,6 +108,16 @@ find_place (const char *number, char found[PLACE_BYTES])
     fclose (stream);
   decode (found);
   return is_mounted;
+}
+
+bool
+mount_is_on (const struct blockdev *dev, const char *directory)
+{
+  char number[NAME_BYTES];
+  struct stat st;
+
+  return blockdev_get (dev, "dev", number, sizeof number) == 0 &&
+    stat (directory, &st) == 0 && is_number (st.st_dev, number);
 }
 
 int

@@ -5,6 +5,8 @@
 #ifndef NBDZRAM_MOUNT_H
 #define NBDZRAM_MOUNT_H
 
+#include <stdbool.h>
+
 #include "blockdev.h"
 
 /* Is there a program that makes it? */
@@ -15,6 +17,8 @@ int mount_make (const struct blockdev *dev, const char *type);
 /* With discard, if the file system knows that. */
 int mount_begin (const struct blockdev *dev, const char *type,
                  const char *directory);
+
+bool mount_is_on (const struct blockdev *dev, const char *directory);
 
 /* Unmount it wherever it is mounted. */
 int mount_end (const struct blockdev *dev);

@@ -84,26 +84,39 @@ start (const char *path, const char *const *argv, pid_t *pid)
   return r;
 }
 
-int
-program_run (const char *const *argv)
+/* The status, or -1 and errno. */
+static int
+run (const char *const *argv)
 {
   char path[PATH_BYTES];
   int status;
   pid_t pid;
 
   errno = find (argv[0], path) ? start (path, argv, &pid) : ENOENT;
-  if (errno != 0) {
-    warn ("%s", argv[0]);
+  if (errno != 0)
     return -1;
-  }
   while (waitpid (pid, &status, 0) == -1)
-    if (errno != EINTR) {
-      warn ("%s", argv[0]);
+    if (errno != EINTR)
       return -1;
-    }
-  if (WIFEXITED (status) && WEXITSTATUS (status) == 0)
+  return status;
+}
+
+int
+program_try (const char *const *argv)
+{
+  return run (argv) == 0 ? 0 : -1;
+}
+
+int
+program_run (const char *const *argv)
+{
+  const int status = run (argv);
+
+  if (status == 0)
     return 0;
-  if (WIFSIGNALED (status))
+  if (status == -1)
+    warn ("%s", argv[0]);
+  else if (WIFSIGNALED (status))
     warnx ("%s was killed by signal %d", argv[0], WTERMSIG (status));
   else
     warnx ("%s failed with status %d", argv[0], WEXITSTATUS (status));

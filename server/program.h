@@ -12,4 +12,7 @@ bool program_exists (const char *name);
  * for its errors.  0: it ended with 0; -1: a message was given. */
 int program_run (const char *const *argv);
 
+/* The same without a message. */
+int program_try (const char *const *argv);
+
 #endif

@@ -4,10 +4,12 @@
  */
 #include <config.h>
 
+#include <err.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "safeguards.h"
 
@@ -89,4 +91,42 @@ safeguards_print (struct client *client, const struct devices *devices,
     free (answer.text);
   }
   return 0;
+}
+
+/* Hints. */
+
+/* The text is cut. */
+static void
+hint_missing (char *text, const char *device)
+{
+  char *line;
+
+  while ((line = strsep (&text, "\n"))) {
+    const char *name = strsep (&line, " ");
+    const char *state = strsep (&line, " ");
+
+    if (state && strcmp (state, "no") == 0)
+      warnx ("hint: %s: not all that swap on the server's own machine needs "
+             "holds: %s%s%s", device, name, line ? ": " : "",
+             line ? line : "");
+  }
+}
+
+void
+safeguards_hint (const char *control, const char *device)
+{
+  struct client *client =
+    access (control, F_OK) == 0 ? client_open (control) : NULL;
+  struct answer answer;
+
+  if (client && client_send (client, "show %s safeguards", device) == 0 &&
+      client_receive (client, &answer) == 0) {
+    if (answer.ok && are_wanted (answer.text))
+      hint_missing (answer.text, device);
+    else if (answer.ok)
+      warnx ("hint: %s has lock_memory=off: the machine of the server itself "
+             "may hang when it swaps there", device);
+    free (answer.text);
+  }
+  client_close (client);
 }

@@ -13,4 +13,8 @@
 int safeguards_print (struct client *client, const struct devices *devices,
                       const char *only);
 
+/* For whoever is going to swap on this device from the same machine: what of
+ * them is missing, each in a line on stderr; nothing if nobody can tell. */
+void safeguards_hint (const char *control, const char *device);
+
 #endif

@@ -55,14 +55,14 @@ touch_heap (void)
 }
 
 static int
-protect_from_killer (const char *score)
+protect_from_killer (void)
 {
   const int fd = open ("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   ssize_t put;
 
   if (fd == -1)
     return -1;
-  put = write (fd, score, strlen (score));
+  put = write (fd, "-1000", 5);
   close (fd);
   return put == -1 ? -1 : 0;
 }
@@ -73,27 +73,33 @@ say_missing (const char *what)
   notice ("without %s: %s", what, strerror (errno));
 }
 
-void
-steady_hold (void)
+static int
+run_first (void)
 {
   const struct sched_param first = { .sched_priority = 1 };
 
+  return sched_setscheduler (0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+}
+
+void
+steady_hold_thread (void)
+{
+  prctl (PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+  run_first ();
+}
+
+void
+steady_hold (void)
+{
   touch_heap ();
   touch_stack ();
   /* Two calls: what comes is wanted wholly, of what is there not all. */
   if (!resident_keep_self () || mlockall (MCL_FUTURE) == -1)
     say_missing ("locked memory");
-  if (protect_from_killer ("-1000") == -1)
+  if (protect_from_killer () == -1)
     say_missing ("protection from the kernel's killer");
   if (prctl (PR_SET_IO_FLUSHER, 1, 0, 0, 0) == -1)
     say_missing ("the kernel's reserve of memory");
-  if (sched_setscheduler (0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first) == -1)
+  if (run_first () == -1)
     say_missing ("real-time priority");
-}
-
-void
-steady_release (void)
-{
-  prctl (PR_SET_IO_FLUSHER, 0, 0, 0, 0);
-  protect_from_killer ("0");
 }

@@ -13,7 +13,7 @@ void steady_begin (void);
  * be had is said.  Call it after all that is only needed at the start. */
 void steady_hold (void);
 
-/* A program that the process starts is to be like any other. */
-void steady_release (void);
+/* Each of its other threads has to ask for its part; nothing is said. */
+void steady_hold_thread (void);
 
 #endif

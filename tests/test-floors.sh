@@ -63,10 +63,10 @@ $(includes . | grep '/.*:".*/' |
 END
 while read -r door header; do
     forbid "<$header> is for $door.c only" <<END
-$(includes . | grep ":<$header" | grep -v "^\./$door\.c:")
+$(includes . | grep ":<$header" | grep -Ev "^\./($door)\.[ch]:")
 END
 done <<END
-handshake libnbd.h
+handshake|relay libnbd.h
 netlink netlink/
 signature blkid/
 status libsmartcols.h
