@@ -1,58 +1,81 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# nbdzram attach keeps a device connected: a file system and swap on it only
-# wait while the server is killed and started again, and programs find all as
-# they left it.  What is in use, or would be lost, is not taken away.
+# nbdzram attach keeps a device connected: file systems and swap on it only wait
+# while the server is killed and started again, with one connection, with
+# several and with TLS, and programs find all as they left it.  What is in use,
+# or would be lost, is not taken away.
 set -eu
 . "$top_srcdir/tests/vm/vm.sh"
 
+need psktool
 vm_begin "$NBDZRAM" ./hog mkswap mkfs.ext4 e2fsck
+
+quietly psktool -u alice -p "$dir/keys"
+cp "$dir/keys" "$vm_root/keys"
 
 # ---- the server, which the machine may have killed ----
 
-# It is started by the watcher below, ends with it, and always has this port.
-truncate -s 1G "$dir/content"
+# Its store is a file in memory, which goes when nobody has it open any more.
+(umask 077; : > "/dev/shm/${dir##*/}")
+exec 9<> "/dev/shm/${dir##*/}"
+rm "/dev/shm/${dir##*/}"
+store=/proc/$$/fd/9
+
+# It always has this port, and ends with the watcher below.
+port=$((20000 + $$ % 12000))
+tls=--tls=off
+
 start_content () {
     rm -f "$dir/pid"
     "$NBDKIT" -f --exit-with-parent -i 127.0.0.1 -p "$port" -P "$dir/pid" \
-        file "$dir/content" >> "$dir/log" 2>&1 < /dev/null &
-    server=$!
-    wait_until "the server is ready" is_ready
+        "$tls" --tls-psk="$dir/keys" zram 512M store="$store" \
+        >> "$dir/log" 2>&1 < /dev/null &
+    content=$!
+    wait_until "the server is ready" test -s "$dir/pid"
 }
 
-kill_content () {
-    kill -9 "$server"
-    wait "$server" || :
+stop_content () {
+    kill -9 "$content"
+    wait "$content" 2> /dev/null || :
+}
+
+obey () {               # WORD
+    case $1 in
+        restart) stop_content; start_content ;;
+        stop) stop_content ;;
+        start) start_content ;;
+        lose) : > "$store"; start_content ;;
+        tls) stop_content; tls=--tls=require; start_content ;;
+    esac
 }
 
 # The machine writes  server WORD NUMBER  to its console, the numbers from 1 on.
 watch_console () {
-    watch_number=0
+    watch_number=1
     start_content
-    while :; do
-        watch_wanted=$(tr -d '\r' < "$dir/console" | grep -a \
-            "^server [a-z]* $((watch_number + 1))\$" || :)
-        case $watch_wanted in
-            '') sleep 0.1; continue ;;
-            *restart*) kill_content; start_content ;;
-            *stop*) kill_content ;;
-            *empty*) truncate -s 0 "$dir/content"
-                truncate -s 1G "$dir/content"; start_content ;;
-            *start*) start_content ;;
-        esac
+    while [ -e "$dir/console" ]; do
+        watch_word=$(tr -d '\r' < "$dir/console" |
+            sed -n "s/^server \([a-z]*\) $watch_number\$/\1/p")
+        if [ -z "$watch_word" ]; then
+            sleep 0.1
+            continue
+        fi
+        obey "$watch_word"
         watch_number=$((watch_number + 1))
-        echo "$watch_wanted: done" >> "$dir/log"
     done
 }
 
-port=$((20000 + $$ % 12000))
 : > "$dir/console"
 watch_console &
 server=$!
 is_child=yes
 
+# ---- the machine ----
+
+# To swap takes long here; it is enough if it is not little.
+vm_memory_mib=192
+
 vm_run <<'END'
-[ -d /run ] || { rm /run; mkdir /run; }
 uri=nbd://10.0.2.2:$port
 orders=0
 
@@ -62,7 +85,7 @@ order () {
     echo "server $1 $orders"
 }
 
-wait_for () {           # WHAT COMMAND...
+wait_for () {           # WHAT COMMAND…
     wait_what=$1
     shift
     polls=0
@@ -73,93 +96,138 @@ wait_for () {           # WHAT COMMAND...
     done
 }
 
-# The kernel says so for each; the agent's own lines may be too many for it.
+# The kernel says so for each; of an agent's own lines it drops some.
 count_connected () { dmesg | grep -c 'nbd0: reconnected socket' || :; }
 is_connected_again () { [ "$(count_connected)" -gt "$1" ]; }
 
 restart_server () {
     before=$(count_connected)
-    order restart
+    order "${1-restart}"
     wait_for "the agent is connected again" is_connected_again "$before"
 }
 
-expect_status () {      # STATUS PATTERN COMMAND...
-    wanted=$1
-    pattern=$2
-    shift 2
+says () { dmesg | grep -q "nbdzram: nbd0: .*$1"; }
+
+refuses () {            # PATTERN ARGUMENT…
+    pattern=$1
+    shift
     status=0
-    "$@" > /tmp/said 2>&1 || status=$?
+    nbdzram "$@" > /tmp/said 2>&1 || status=$?
     cat /tmp/said
-    [ "$status" = "$wanted" ] || fail "status $status: $*"
+    [ "$status" = 1 ] || fail "status $status: $*"
     [ "$(wc -l < /tmp/said)" = 1 ] || fail "not one line: $*"
     grep -q "$pattern" /tmp/said || fail "no '$pattern': $*"
 }
-refuses () { pattern=$1; shift; expect_status 1 "$pattern" nbdzram "$@"; }
 
-has_swapped_more () { [ "$(vmstat pswpout)" -ge $(($1 + 2000)) ]; }
+is_gone () { [ ! -e /sys/block/nbd0/pid ] && [ ! -e /run/nbdzram/nbd0.pid ]; }
 
-is_gone () {
-    [ ! -e /sys/block/nbd0/pid ] && [ ! -e /run/nbdzram/nbd0.pid ]
+detach_it () {
+    nbdzram detach /dev/nbd0 || fail "it is not detached"
+    is_gone || fail "still attached"
+    if grep nbd0 /proc/mounts /proc/swaps; then fail "still in use"; fi
+}
+
+write_all_the_time () {
+    while [ -e /tmp/write ]; do
+        dd if=/mnt/numbers of=/mnt/copy bs=64k conv=fsync 2> /dev/null
+        echo 1 > /proc/sys/vm/drop_caches
+        cmp /mnt/numbers /mnt/copy || return 1
+    done
+}
+
+# On a file system with these numbers.
+restart_under_writer () {
+    : > /tmp/write
+    write_all_the_time &
+    writer=$!
+    for i in 1 2 3; do
+        restart_server
+    done
+    rm /tmp/write
+    wait $writer || fail "the writer failed"
+    echo 3 > /proc/sys/vm/drop_caches
+    [ "$(sha256sum < /mnt/numbers)" = "$sum" ] || fail "other numbers"
 }
 
 say "a file system"
 nbdzram attach "$uri" /dev/nbd0 --mkfs ext4 --mount /mnt
-cat /run/nbdzram/nbd0.pid /sys/block/nbd0/backend
-mount | grep nbd0
+grep -q '^/dev/nbd0 /mnt ext4 .*discard' /proc/mounts ||
+    fail "not mounted: $(cat /proc/mounts)"
+[ "$(cat /sys/block/nbd0/backend)" = "$uri" ] || fail "another backend"
+[ "$(cat /sys/block/nbd0/queue/logical_block_size)" = 4096 ] ||
+    fail "blocks of another size"
 seq 1 300000 > /mnt/numbers
 sum=$(sha256sum < /mnt/numbers)
-restart_server
-say "one restart"
-ps | grep nbdzram
+restart_under_writer
 
+say "in use"
 refuses 'keeps it' attach "$uri" /dev/nbd0
 (cd /mnt; exec sleep 1000) &
 sleeper=$!
 refuses 'cannot unmount /mnt' detach /dev/nbd0
 kill $sleeper
 wait $sleeper || :
+kill "$(cat /run/nbdzram/nbd0.pid)"
+wait_for "the agent refuses to end" says 'it stays attached'
 
-: > /tmp/write
-(while [ -e /tmp/write ]; do
-    dd if=/mnt/numbers of=/mnt/copy bs=64k conv=fsync 2> /dev/null
-    cmp /mnt/numbers /mnt/copy || exit 1
-done) &
-writer=$!
-for i in 1 2 3; do
-    restart_server
-done
-rm /tmp/write
-wait $writer || fail "the writer failed"
-say "three restarts under a writer"
-echo 3 > /proc/sys/vm/drop_caches
+say "an agent dies, and then the server"
+kill -9 "$(cat /run/nbdzram/nbd0.pid)"
+refuses 'attached or in use' attach "$uri/" /dev/nbd0
+order stop
+order start
+before=$(count_connected)
+nbdzram attach "$uri" /dev/nbd0 --mount /mnt
+wait_for "the new agent is connected" is_connected_again "$before"
+restart_under_writer
+detach_it
+refuses 'not attached' detach /dev/nbd0
+
+say "several connections"
+nbdzram attach "$uri" nbd0 -C 3 --timeout 2s --mount /mnt
 [ "$(sha256sum < /mnt/numbers)" = "$sum" ] || fail "other numbers"
-nbdzram detach nbd0
-is_gone || fail "still attached"
-if grep nbd0 /proc/mounts; then fail "still mounted"; fi
+restart_under_writer
+detach_it
+# That requests time out is how they come to be sent again here.
+kernel_said=$(dmesg -c | grep -v 'Connection timed out, retrying')
+if echo "$kernel_said" | grep -E 'I/O error|EXT4-fs (error|warning)|BUG:'; then
+    fail "the kernel complains"
+fi
 
 say "what is there"
 refuses 'holds ext4 already' attach "$uri" /dev/nbd0 --swap
-is_gone || fail "attached in spite of that"
 refuses 'holds ext4 already' attach "$uri" /dev/nbd0 --mkfs ext4
 is_gone || fail "attached in spite of that"
-/bin/nbdzram attach "$uri" nbd1 --mount /mnt
-[ "$(sha256sum < /mnt/numbers)" = "$sum" ] || fail "other numbers"
-nbdzram detach /dev/nbd1
-/bin/nbdzram attach "$uri" nbd0
+refuses 'Connection refused' attach nbd://10.0.2.2:1 /dev/nbd0
+refuses 'no program mkfs.nothing' attach "$uri" /dev/nbd0 --mkfs nothing
+nbdzram attach "$uri" nbd0
 /bin/e2fsck -fn /dev/nbd0 || fail "the file system is damaged"
 exec 3< /dev/nbd0
 refuses "in use by process" detach /dev/nbd0
 exec 3<&-
-nbdzram detach /dev/nbd0
-refuses 'not attached' detach /dev/nbd0
-refuses 'Connection refused' attach nbd://10.0.2.2:1 /dev/nbd0
-refuses 'no program mkfs.nothing' attach "$uri" /dev/nbd0 --mkfs nothing
+detach_it
+
+say "lost content, in the foreground"
+nbdzram attach "$uri" nbd0 --foreground 2> /tmp/agent &
+agent=$!
+wait_for "it is attached" grep -q . /sys/block/nbd0/pid
+order stop
+wait_for "the connection is lost" grep -q 'is lost' /tmp/agent
+connected=$(count_connected)
+order lose
+wait_for "the agent finds out" grep -q 'lost its content' /tmp/agent
+[ "$(count_connected)" = "$connected" ] || fail "connected in spite of that"
+kill $agent
+wait $agent || fail "the agent ended with status $?"
+is_gone || fail "still attached"
 
 say "swap"
-nbdzram attach "$uri" /dev/nbd0 --swap --force
-cat /proc/swaps
+nbdzram attach "$uri" /dev/nbd0 --swap -p 7 2> /tmp/said
+cat /tmp/said /proc/swaps
+grep -q 'hint: vm.swappiness is 60' /tmp/said || fail "no hint"
+grep -q '^/dev/nbd0 .*[[:blank:]]7$' /proc/swaps || fail "no such swap"
 echo 1 > /proc/sys/vm/overcommit_memory
-hog $(($(awk '/^MemAvailable:/ { print int ($2 / 1024) }' /proc/meminfo) + 32)) &
+has_swapped_more () { [ "$(vmstat pswpout)" -ge $(($1 + 1000)) ]; }
+hog "$(awk '/^MemAvailable:/ { print int ($2 / 1024) + 24 }' /proc/meminfo)" &
 hog=$!
 for i in 1 2 3; do
     before=$(vmstat pswpout)
@@ -167,8 +235,19 @@ for i in 1 2 3; do
     restart_server
 done
 wait $hog || fail "the hog failed"
-nbdzram detach /dev/nbd0
-is_gone || fail "still attached"
-[ "$(wc -l < /proc/swaps)" -eq 1 ] || fail "still swap: $(cat /proc/swaps)"
+say "the end of swap"
+detach_it
+
+say "TLS"
+order tls
+uri="nbds://alice@10.0.2.2:$port/?tls-psk-file=/keys"
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    nbdzram attach "$uri" /dev/nbd0 --mkfs ext4 --mount /mnt --force && break
+    usleep 500000
+done
+seq 1 300000 > /mnt/numbers
+restart_under_writer
+detach_it
 END
-kill $server
+
+kill "$server"
