@@ -20,6 +20,7 @@
 
 #include "arguments.h"
 #include "keeper.h"
+#include "logger.h"
 #include "notify.h"
 #include "resident.h"
 #include "successor.h"
@@ -478,6 +479,7 @@ stop (void)
     unlink (keeper.parts->control);
   pidfile_remove (&keeper.parts->pidfile);
   free (keeper.fds);
+  logger_stop ();
   return keeper.has_failed ? STATUS_FAILED : STATUS_OK;
 }
 
@@ -485,7 +487,9 @@ stop (void)
 static void
 succeed (void)
 {
+  logger_step_aside ();
   successor_start (keeper.parts, keeper.may_forget);
+  logger_step_in ();
   say ("%s: cannot be executed: %s", keeper.parts->argv[0],
        strerrordesc_np (errno));
   keeper.goal = GOAL_SERVE;
@@ -503,8 +507,11 @@ keeper_run (struct keeper_parts *parts)
   }
   keep_memory ();
   feed_watchdog ();
-  if (parts->launch.is_locked)
+  if (parts->launch.is_locked) {
+    if (logger_start (keeper_first_fd (parts)) == -1)
+      warn ("messages may have to wait");
     resident_protect ();
+  }
   start_server ();
   while (keeper.goal != GOAL_STOP || keeper.server != 0) {
     wait_for_events ();
