@@ -233,6 +233,17 @@ listeners_open (struct listeners *listeners, const struct conf_server *server,
     open_all_tcp (listeners, server);
 }
 
+int
+listeners_set_mode (const struct listeners *listeners, mode_t mode)
+{
+  const char *path = listeners->local.address.sun_path;
+
+  if (!listeners->is_ours || *path == '\0' || chmod (path, mode) == 0)
+    return 0;
+  warn ("%s", path);
+  return -1;
+}
+
 void
 listeners_close (struct listeners *listeners)
 {

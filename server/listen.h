@@ -6,6 +6,7 @@
 #define NBDZRAM_LISTEN_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "../plugin/control/conf_server.h"
 #include "../plugin/control/unix_listener.h"
@@ -29,6 +30,9 @@ int listeners_open (struct listeners *listeners,
 
 /* How many there would be if none was handed over.  0: a message was given. */
 unsigned listeners_count (const struct conf_server *server);
+
+/* Of a Unix socket that nobody handed over.  -1: a message was given. */
+int listeners_set_mode (const struct listeners *listeners, mode_t mode);
 
 /* Clients are refused from now on, unless somebody else has the sockets, too.
  * Allocates nothing. */

@@ -232,6 +232,25 @@ open_door (const struct conf_server *server)
     "tls_verify_peer=0" : NULL;
 }
 
+/* Others may connect if they are asked for, and no disk is open to everybody
+ * who can. */
+static mode_t
+socket_mode (const struct conf *conf)
+{
+  mode_t mode = 0600;
+
+  for (size_t i = 0; i < conf->nr_exports; i++) {
+    const struct access *access = &conf->exports[i].access;
+
+    if (access->nr_uids == 0)
+      return 0600;
+    for (size_t j = 0; j < access->nr_uids; j++)
+      if (access->uids[j] != 0 && access->uids[j] != geteuid ())
+        mode = 0666;
+  }
+  return mode;
+}
+
 /* The lock comes first, then what another keeper may have. */
 static int
 prepare (struct keeper_parts *parts, const struct conf *conf,
@@ -243,6 +262,7 @@ prepare (struct keeper_parts *parts, const struct conf *conf,
   prepare_directories (server, &parts->launch);
   if (pidfile_open (&parts->pidfile, server->pidfile, handed) == -1 ||
       listeners_open (&parts->listeners, server, handed) == -1 ||
+      listeners_set_mode (&parts->listeners, socket_mode (conf)) == -1 ||
       stores_open (&parts->memory, conf, handed, may_forget) == -1 ||
       launch_prepare (&parts->launch, conf, parts->listeners.nr) == -1)
     return -1;

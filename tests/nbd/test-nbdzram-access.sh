@@ -99,6 +99,34 @@ answers
 quietly "$NBDZRAM" restart -c "$conf"
 answers
 
+# allow UIDS OTHER-UIDS: each disk's, "" for none.
+allow () {
+    with user nobody
+    sed -i "s/^disksize = 64M/&${1:+\\nallow_uids = $1}/
+        s/^disksize = 1G/&${2:+\\nallow_uids = $2}/" "$conf"
+}
+mode () { stat -c %a "$socket"; }
+
+check "other users can connect where every disk says who may come in"
+for lists in "0,65534 " "65534 0,65534" " 0"; do
+    allow "${lists% *}" "${lists#* }"
+    quietly "$NBDZRAM" restart -c "$conf"
+    case $lists in
+        "65534 "*)
+            same "the mode with '$lists'" "$(mode)" 666
+            same "the size for nobody" "$(as_nobody nbdinfo --size "$disk")" \
+                67108864
+            fails "No such file" nbdinfo "$disk" ;;
+        *)
+            same "the mode with '$lists'" "$(mode)" 600
+            fails "Permission denied" as_nobody nbdinfo "$disk" ;;
+    esac
+done
+allow 0 0
+quietly "$NBDZRAM" restart -c "$conf"
+same "the mode for root alone" "$(mode)" 600
+answers
+
 check "who cannot steer the keeper"
 ! as_nobody rm -f "$pidfile" 2> "$dir/said" || fail "its pid file is gone"
 as_nobody sh -c "echo 1 > '$run/fake'"
