@@ -28,7 +28,8 @@
  * Address space is cheap, memory is not: a span that holds one page costs one
  * page.  Trimming may leave many zspages with little in them before a
  * compaction comes, so there are four times as many spans as the blocks need,
- * and two for each class to be half full, and what the pool may have.  What
+ * and two for each class to be half full.  With a reserve there is what the
+ * pool may have, and more zspages that a burst left with little in them.  What
  * bounds it is the 40 bits of a place. */
 static uint32_t
 nr_spans_for (const struct arena *arena, uint64_t nr_blocks)
@@ -40,7 +41,8 @@ nr_spans_for (const struct arena *arena, uint64_t nr_blocks)
   const uint64_t blocks_in_span =
     ((uint64_t) 1 << geometry->zspage_shift) / geometry->block_bytes;
   const uint64_t for_reserve = pool->reserve_pages == 0 ? 0 :
-    2 * (pool->reserve_pages / pool->unit_pages + 1);
+    2 * (pool->reserve_pages / pool->unit_pages + 1) +
+    nr_blocks / blocks_in_span * 8;
   const uint64_t wanted = nr_blocks / blocks_in_span * 4 +
     2 * NR_SIZECLASSES + for_reserve;
 
@@ -461,6 +463,32 @@ arena_nr_zspages (struct arena *arena, unsigned class_index)
   return nr;
 }
 
+/* So many dry zspages are looked at. */
+#define NR_DRY_LOOKED_AT 16u
+
+/* The emptiest of the first dry ones, unless it is fuller than the fullest that
+ * has room. */
+static bool
+find_emptier_dry (const struct arena *arena, const struct arena_class *class,
+                  uint32_t *number)
+{
+  uint32_t fullest, link = class->groups[DRY_GROUP];
+  unsigned nr_live;
+
+  if (!arena_find_fullest (class, &fullest))
+    return false;
+  nr_live = arena->zspages[fullest].nr_live + 1;
+  *number = fullest;
+  for (unsigned i = 0; i < NR_DRY_LOOKED_AT && link != 0; i++) {
+    if (arena->zspages[link - 1].nr_live < nr_live) {
+      *number = link - 1;
+      nr_live = arena->zspages[link - 1].nr_live;
+    }
+    link = arena->zspages[link - 1].next;
+  }
+  return *number != fullest;
+}
+
 bool
 arena_isolate (struct arena *arena, unsigned class_index, uint32_t *number)
 {
@@ -469,7 +497,8 @@ arena_isolate (struct arena *arena, unsigned class_index, uint32_t *number)
   bool isolated = false;
 
   pthread_mutex_lock (&class->lock);
-  if (find_emptiest (class, number)) {
+  if (find_emptier_dry (arena, class, number) ||
+      find_emptiest (class, number)) {
     arena_group_remove (arena, class, *number);
     isolated = arena_find_fullest (class, &other);
     if (isolated)

@@ -53,6 +53,7 @@ struct arena_class {
   uint64_t nr_held_pages;               /* the same */
   uint64_t nr_spare_pages;              /* the same, kept with a reserve only */
   uint64_t nr_borrowed;                 /* live objects of smaller classes */
+  uint32_t nr_ahead_pages;              /* what refill gives it at once */
 } __attribute__ ((aligned (64)));
 
 struct memory;
@@ -168,9 +169,9 @@ struct arena_object {
 
 uint32_t arena_nr_zspages (struct arena *arena, unsigned class_index);
 
-/* Take the emptiest zspage of a class out of its group, if another one has
- * room.  False: there is none.  Nothing is stored into an isolated zspage until
- * arena_putback. */
+/* Take the emptiest zspage of a class, or a dry one that is no fuller than the
+ * fullest, out of its group, if another one has room.  False: there is none.
+ * Nothing is stored into an isolated zspage until arena_putback. */
 bool arena_isolate (struct arena *arena, unsigned class_index,
                     uint32_t *number);
 

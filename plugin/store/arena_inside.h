@@ -122,9 +122,13 @@ bool arena_drain_pool (struct arena *arena);
  * False: it has enough, or there are none to be had. */
 bool arena_extend_class (struct arena *arena, unsigned class_index);
 
-/* Give spare pages of the class back to the system, but leave some, and go on
- * until so many have gone or there are no more.  Returns how many went. */
-uint64_t arena_trim_class (struct arena *arena, unsigned class_index,
-                           uint64_t nr_left, uint64_t max);
+/* Nothing happened for some time: be less generous when it is short again. */
+void arena_calm_class (struct arena *arena, unsigned class_index);
+
+/* Give spare pages of the class back to the system, all or above twice what it
+ * is given at once, until so many have gone or there are no more.  Returns how
+ * many went. */
+uint64_t arena_trim_class (struct arena *arena, unsigned class_index, bool all,
+                           uint64_t max);
 
 #endif

@@ -15,12 +15,16 @@
 #include "pages.h"
 #include "report.h"
 
-/* What a class is given at once, beside a header, and a span of the pool has:
- * 28 KiB, or four blocks if that is more.  200 classes that are in use then
- * have 3 MiB ready between them, and a burst in one of them opens a zspage each
- * 28 KiB, until refill has extended the first. */
+/* What a class is given at once at first, and a span of the pool has beside a
+ * header: 28 KiB, or four blocks if that is more.  200 classes that are in use
+ * then have 3 MiB ready between them. */
 #define AHEAD_PAGES_MIN 7u
 #define AHEAD_BLOCKS_MIN 4u
+
+/* A class that needed a span of the pool although its zspages were not full is
+ * given twice as much from then on, up to this part of the reserve: a burst
+ * must not leave a trail of zspages that hold some objects each. */
+#define AHEAD_SHARE 16
 
 /* Give this many back at once. */
 #define TRIM_PAGES 64u
@@ -35,9 +39,16 @@ pages_ahead (const struct geometry *geometry)
 
 /* Has it less than half of that?  Then it is time to give it more. */
 static bool
-is_short (const struct arena *arena, const struct arena_class *class)
+is_short (const struct arena_class *class)
 {
-  return class->nr_spare_pages < pages_ahead (&arena->geometry) / 2;
+  return class->nr_spare_pages < class->nr_ahead_pages / 2;
+}
+
+static void
+give_more_ahead (const struct arena *arena, struct arena_class *class)
+{
+  if (class->nr_ahead_pages < arena->pool.reserve_pages / AHEAD_SHARE)
+    class->nr_ahead_pages *= 2;
 }
 
 /* Zspages of the smallest objects are no longer than their header is able to
@@ -63,6 +74,8 @@ arena_set_reserve (struct arena *arena, uint64_t nr_blocks, uint64_t bytes)
   arena->pool.reserve_pages = pages_for_bytes (bytes);
   arena->pool.unit_pages = 1 + pages_ahead (&arena->geometry);
   arena->first_class = first_class (&arena->geometry, arena->pool.unit_pages);
+  for (unsigned i = 0; i < NR_SIZECLASSES; i++)
+    arena->classes[i].nr_ahead_pages = pages_ahead (&arena->geometry);
   return arena_grow (arena, nr_blocks);
 }
 
@@ -77,6 +90,8 @@ open_ready (struct arena *arena, unsigned class_index, uint32_t *number)
 
   if (!pool_take (&arena->pool, arena->zspages, POOL_READY, number))
     return false;
+  if (class->groups[DRY_GROUP] != 0)
+    give_more_ahead (arena, class);
   ref = ref_of (arena, *number, class_index);
   zspage_open_noted (&ref, class_index);
   class->nr_zspages++;
@@ -96,7 +111,7 @@ note_taken (struct arena *arena, unsigned class_index,
 
   class->nr_live++;
   class->nr_spare_pages -= used;
-  if (used > 0 && is_short (arena, class))
+  if (used > 0 && is_short (class))
     pool_ask (&arena->pool, class_index);
 }
 
@@ -367,7 +382,7 @@ find_to_extend (struct arena *arena, unsigned class_index, uint32_t *number,
   else if (!arena_find_fullest (class, number))
     return false;
   ref = ref_of (arena, *number, class_index);
-  return zspage_find_absent (&ref, arena->pool.unit_pages - 1, first, end);
+  return zspage_find_absent (&ref, class->nr_ahead_pages, first, end);
 }
 
 static bool
@@ -400,7 +415,7 @@ arena_extend_class (struct arena *arena, unsigned class_index)
   bool found;
 
   pthread_mutex_lock (&class->lock);
-  found = is_short (arena, class) &&
+  found = is_short (class) &&
     find_to_extend (arena, class_index, &number, &first, &end);
   if (found)
     arena->zspages[number].busy = true;
@@ -451,21 +466,33 @@ least (uint64_t a, uint64_t b)
   return a < b ? a : b;
 }
 
+void
+arena_calm_class (struct arena *arena, unsigned class_index)
+{
+  struct arena_class *class = &arena->classes[class_index];
+
+  pthread_mutex_lock (&class->lock);
+  if (class->nr_ahead_pages >= 2 * pages_ahead (&arena->geometry))
+    class->nr_ahead_pages /= 2;
+  pthread_mutex_unlock (&class->lock);
+}
+
 uint64_t
-arena_trim_class (struct arena *arena, unsigned class_index, uint64_t nr_left,
+arena_trim_class (struct arena *arena, unsigned class_index, bool all,
                   uint64_t max)
 {
   struct arena_class *class = &arena->classes[class_index];
-  uint64_t gone = 0;
+  uint64_t gone = 0, left;
   uint32_t number;
   unsigned nr;
 
   pthread_mutex_lock (&class->lock);
-  while (gone < max && class->nr_spare_pages > nr_left &&
+  left = all ? 0 : 2 * class->nr_ahead_pages;
+  while (gone < max && class->nr_spare_pages > left &&
          find_to_trim (arena, class, &number)) {
     nr = trim (arena, class_index, number,
                least (TRIM_PAGES, least (max - gone,
-                                         class->nr_spare_pages - nr_left)));
+                                         class->nr_spare_pages - left)));
     if (nr == 0)
       break;
     gone += nr;

@@ -20,9 +20,6 @@
 /* So many ready spans at least, or a burst in one class takes all. */
 #define NR_READY_MIN 2u
 
-/* Surplus is given back, but a class keeps so many spare pages. */
-#define NR_SPARE_LEFT 8u
-
 /* At the limit spare pages of the classes are turned into so many spans. */
 #define NR_RECLAIMED 4u
 
@@ -58,7 +55,8 @@ extend_classes (struct arena *arena)
   unsigned i;
 
   while ((i = pool_next_short (&arena->pool)) < NR_SIZECLASSES)
-    extended |= arena_extend_class (arena, i);
+    while (arena_extend_class (arena, i))
+      extended = true;
   return extended;
 }
 
@@ -72,7 +70,7 @@ reclaim (struct arena *arena)
   uint64_t gone = 0;
 
   for (unsigned i = 0; i < NR_SIZECLASSES && gone < max; i++)
-    gone += arena_trim_class (arena, i, 0, max - gone);
+    gone += arena_trim_class (arena, i, true, max - gone);
   fill (arena, NR_READY_MIN);
 }
 
@@ -86,7 +84,8 @@ surplus (struct arena *arena)
   return ready > enough ? ready - enough : 0;
 }
 
-/* Spans first, above those that are wanted. */
+/* Spans first, above those that are wanted.  What classes were just given is
+ * left to them: a request may wait for it. */
 static void
 give_back (struct arena *arena, uint32_t wanted)
 {
@@ -95,7 +94,7 @@ give_back (struct arena *arena, uint32_t wanted)
   while (surplus (arena) > 0 && pool_nr_ready (&arena->pool) > wanted)
     arena_drain_pool (arena);
   for (unsigned i = 0; i < NR_SIZECLASSES && (left = surplus (arena)) > 0; i++)
-    arena_trim_class (arena, i, NR_SPARE_LEFT, left);
+    arena_trim_class (arena, i, false, left);
 }
 
 /* First enough for the next requests, then what classes want, then the rest. */
@@ -225,12 +224,20 @@ wait_for_work (struct pool *pool)
     continue;
 }
 
+static void
+calm_classes (struct arena *arena)
+{
+  for (unsigned i = 0; i < NR_SIZECLASSES; i++)
+    arena_calm_class (arena, i);
+}
+
 static void *
 refill_loop (void *opaque)
 {
   struct arena *arena = opaque;
   struct pool *pool = &arena->pool;
   int result;
+  bool calm;
 
   /* It may write to the very disk to get memory, which requests must not. */
   prctl (PR_SET_IO_FLUSHER, 0, 0, 0, 0);
@@ -239,9 +246,12 @@ refill_loop (void *opaque)
     wait_for_work (pool);
     if (pool->stopping)
       break;
+    calm = !pool->asked;
     pool->asked = false;
     pool->nr_begun++;
     pthread_mutex_unlock (&pool->lock);
+    if (calm)
+      calm_classes (arena);
     result = refill_round (arena) == 0 ? 0 : errno;
     pthread_mutex_lock (&pool->lock);
     pool->result = result;

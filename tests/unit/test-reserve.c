@@ -6,8 +6,10 @@
 #include <config.h>
 
 #include <errno.h>
+#include <limits.h>
 
 #include "arena.h"
+#include "arena_inside.h"
 #include "check.h"
 #include "pages.h"
 #include "refill.h"
@@ -259,6 +261,61 @@ a_dry_zspage_waits_for_pages_or_a_free (void)
   stop ();
 }
 
+static unsigned
+store_in_bursts (unsigned nr, unsigned burst)
+{
+  for (unsigned i = 0; i < nr; i++) {
+    store (i, BLOCK_BYTES);
+    if (i % burst == burst - 1)
+      check (refill_round (&arena) == 0);
+  }
+  return arena_nr_zspages (&arena, HUGE_SIZECLASS);
+}
+
+static void
+free_all (unsigned class_index)
+{
+  struct arena_object last;
+
+  for (uint32_t number = 0; number < arena.nr_spans_used; number++)
+    for (unsigned end = UINT_MAX;
+         arena.zspages[number].open && arena.zspages[number].nr_live > 0 &&
+           arena_previous_object (&arena, class_index, number, &end, &last); )
+      free_object (last.place, BLOCK_BYTES);
+}
+
+/* A class that is short again and again is given more at once. */
+static void
+bursts_leave_no_trail_of_zspages (void)
+{
+  start (4 << 20);
+  check (store_in_bursts (1500, 64) < 50);
+  check_all ();
+  for (unsigned i = 0; i < 10; i++)
+    arena_calm_class (&arena, HUGE_SIZECLASS);
+  check (arena.classes[HUGE_SIZECLASS].nr_ahead_pages == UNIT_PAGES - 1);
+  free_all (HUGE_SIZECLASS);
+  stop ();
+}
+
+/* Dry zspages with little in them are emptied into one that was extended. */
+static void
+compaction_takes_dry_zspages_too (void)
+{
+  uint32_t number;
+
+  start (1 << 20);
+  check (store_in_bursts (10 * (UNIT_PAGES - 1) + 1, 1000) == 11);
+  check (!arena_isolate (&arena, HUGE_SIZECLASS, &number));
+  check (refill_round (&arena) == 0);
+  check (arena_isolate (&arena, HUGE_SIZECLASS, &number));
+  check (arena.zspages[number].nr_live == UNIT_PAGES - 1);
+  check (nr_listed (HUGE_SIZECLASS, DRY_GROUP) < 10);
+  arena_putback (&arena, HUGE_SIZECLASS, number);
+  free_all (HUGE_SIZECLASS);
+  stop ();
+}
+
 /* Pages of zspages that were emptied go back, and no more than that. */
 static void
 surplus_goes_back (void)
@@ -423,6 +480,8 @@ main (void)
   test (who_found_nothing_waits_for_refill);
   test (a_zspage_is_extended_ahead_of_what_is_stored);
   test (a_dry_zspage_waits_for_pages_or_a_free);
+  test (bursts_leave_no_trail_of_zspages);
+  test (compaction_takes_dry_zspages_too);
   test (surplus_goes_back);
   test (at_the_limit_pages_go_from_class_to_class);
   test (without_memory_it_does_not_wait);
