@@ -35,13 +35,13 @@
 #define MAX_THREADS 64
 
 static struct {
-  const char *corpus, *algorithm, *params, *train, *block_size;
+  const char *corpus, *algorithm, *params, *train, *block_size, *reserve;
   unsigned nr_threads, nr_rounds;
   size_t dict_bytes;
   bool json;
 } options = {
-  .algorithm = "zstd", .params = "", .block_size = "4096", .nr_threads = 1,
-  .nr_rounds = 3, .dict_bytes = 16384,
+  .algorithm = "zstd", .params = "", .block_size = "4096",
+  .reserve = "0", .nr_threads = 1, .nr_rounds = 3, .dict_bytes = 16384,
 };
 
 static struct corpus corpus;
@@ -234,6 +234,7 @@ read_params (struct conf *conf)
       conf_set (conf, "comp_algorithm", options.algorithm) == -1 ||
       conf_set (conf, "algorithm_params", options.params) == -1 ||
       conf_set (conf, "block_size", options.block_size) == -1 ||
+      conf_set (conf, "reserve", options.reserve) == -1 ||
       conf_finish (conf) == -1)
     exit (EXIT_FAILURE);
   export = conf->exports;
@@ -264,12 +265,13 @@ make_device (void)
     .name = "bench", .size_bytes = nr_blocks * block_bytes,
     .block_bytes = block_bytes, .algorithm = export->codecs[0].algorithm,
     .codec_params = &export->codecs[0].params,
+    .reserve_bytes = export->reserve_bytes,
   };
 
   malloc_trim (0);
   baseline_bytes = process_bytes ();
   device = device_create (&params);
-  if (!device)
+  if (!device || device_start (device) == -1)
     exit (EXIT_FAILURE);
 }
 
@@ -427,7 +429,7 @@ usage (int status)
   fprintf (status ? stderr : stdout,
            "bench-store --corpus FILE [--algorithm NAME] [--params 'level=N "
            "dict=FILE'] [--train FILE [--dict-size BYTES]] [--threads N] "
-           "[--block-size SIZE] [--rounds N] [--json]\n");
+           "[--block-size SIZE] [--reserve SIZE] [--rounds N] [--json]\n");
   exit (status);
 }
 
@@ -438,7 +440,8 @@ parse_options (int argc, char *argv[])
     { "corpus", 1, NULL, 'c' }, { "algorithm", 1, NULL, 'a' },
     { "params", 1, NULL, 'p' }, { "train", 1, NULL, 'T' },
     { "dict-size", 1, NULL, 'd' }, { "threads", 1, NULL, 't' },
-    { "block-size", 1, NULL, 'b' }, { "rounds", 1, NULL, 'r' },
+    { "block-size", 1, NULL, 'b' }, { "reserve", 1, NULL, 'R' },
+    { "rounds", 1, NULL, 'r' },
     { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
   };
   int c;
@@ -452,6 +455,7 @@ parse_options (int argc, char *argv[])
     case 'd': options.dict_bytes = strtoul (optarg, NULL, 0); break;
     case 't': options.nr_threads = strtoul (optarg, NULL, 0); break;
     case 'b': options.block_size = optarg; break;
+    case 'R': options.reserve = optarg; break;
     case 'r': options.nr_rounds = strtoul (optarg, NULL, 0); break;
     case 'j': options.json = true; break;
     case 'h': usage (EXIT_SUCCESS);
