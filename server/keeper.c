@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "arguments.h"
+#include "ballast.h"
 #include "keeper.h"
 #include "logger.h"
 #include "notify.h"
@@ -26,7 +27,7 @@
 #include "successor.h"
 
 /* A server that served so long has not started in vain. */
-#define SERVED_MS 60000
+#define SERVED_MS 1000
 
 /* So many deaths of servers that did not are put up with, the first without a
  * pause, the others with ones that double. */
@@ -218,6 +219,17 @@ tell_who_waits (void)
   keeper.parts->ready_fd = -1;
 }
 
+/* For the next one. */
+static void
+provide (void)
+{
+  if (!keeper.has_served) {
+    resident_keep (keeper.server);
+    pidfile_keep_state (&keeper.parts->pidfile);
+  }
+  ballast_take (keeper.parts->argv[0]);
+}
+
 /* The server wrote its number. */
 static void
 note_ready (void)
@@ -227,8 +239,8 @@ note_ready (void)
     return;
   keeper.phase = PHASE_SERVING;
   keeper.ready_ms = now_ms ();
-  if (!keeper.has_served && keeper.parts->launch.is_locked)
-    resident_keep (keeper.server);
+  if (keeper.parts->launch.is_locked)
+    provide ();
   keeper.has_served = true;
   set_state (KEEPER_SERVING);
   notify ("READY=1\nSTATUS=process %d serves; exports: %u, deaths: %u\n",
@@ -239,7 +251,9 @@ note_ready (void)
 
 /* Ends. */
 
-/* Of a server, or of none. */
+/* Of a server, or of none.  One that is told to end answers what is under way
+ * with an error, which is then the device's: clients lose data, though the
+ * memory has it.  What one that is killed leaves unanswered is sent again. */
 static void
 end_server (enum goal goal)
 {
@@ -249,7 +263,7 @@ end_server (enum goal goal)
     return;
   }
   if (keeper.phase != PHASE_ENDING) {
-    kill (keeper.server, SIGTERM);
+    kill (keeper.server, goal == GOAL_RESTART ? SIGKILL : SIGTERM);
     keeper.due_ms = now_ms () + END_MS;
   }
   keeper.phase = PHASE_ENDING;
@@ -272,6 +286,7 @@ note_death (int status)
 {
   const bool was_meant = keeper.phase == PHASE_ENDING;
 
+  ballast_drop ();
   keeper.due_ms = 0;
   if (!was_meant)
     say_how (status);
@@ -343,6 +358,8 @@ reap (void)
       note_death (status);
     else if (pid == keeper.checker)
       note_check (status);
+    else
+      ballast_note_end (pid);
 }
 
 /* The value that comes with a hang-up means force. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -160,6 +161,18 @@ pidfile_set_state (const struct pidfile *pidfile, enum keeper_state state)
   snprintf (text, sizeof text, "%-20s %10u\n", state_words[state],
             pidfile->nr_restarts);
   (void) !pwrite (pidfile->state_fd, text, STATE_CHARS, 0);
+}
+
+/* What is in /run may be swapped out, too.  Once locked, the page stays for as
+ * long as it is mapped: until the keeper's end. */
+void
+pidfile_keep_state (const struct pidfile *pidfile)
+{
+  void *page = mmap (NULL, STATE_CHARS, PROT_READ, MAP_SHARED,
+                     pidfile->state_fd, 0);
+
+  if (page != MAP_FAILED)
+    mlock (page, STATE_CHARS);
 }
 
 bool

@@ -39,6 +39,9 @@ enum keeper_state {
 void pidfile_set_state (const struct pidfile *pidfile,
                         enum keeper_state state);
 
+/* Nor does it wait for the file, from now on. */
+void pidfile_keep_state (const struct pidfile *pidfile);
+
 /* For the others: who keeps it, 0: nobody; and what it is at. */
 pid_t pidfile_find_keeper (const char *path);
 bool pidfile_get_state (int state_fd, unsigned *nr_restarts,

@@ -234,12 +234,8 @@ safeguard_prepare (void)
 void
 safeguard_begin (void)
 {
-  const struct sched_param param = { .sched_priority = 0 };
-
   if (!process.wanted)
     return;
-  sched_setscheduler (0, SCHED_OTHER, &param);
-  prctl (PR_SET_IO_FLUSHER, 0, 0, 0, 0);
   presence_make ();
   take_small_stacks (SAFEGUARD_SMALL_STACKS);
   take_locked_memory (SAFEGUARD_LOCKED_MEMORY);

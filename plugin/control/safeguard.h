@@ -63,9 +63,10 @@ const char *safeguard_state_name (enum safeguard_state state);
  * kept present.  Without this call the others do nothing, and all are off. */
 void safeguard_prepare (void);
 
-/* In the process that serves, before it starts a thread: memory is locked, and
- * nothing else that its parent gave it for requests is passed on to threads that
- * work in the background, which may wait for memory. */
+/* In the process that serves, before it starts a thread: memory is locked.
+ * What its parent gave it for requests it keeps, since until safeguard_take it
+ * allocates, and must not wait for its own disk.  Threads in the background
+ * give the priority up for themselves (store/background.h). */
 void safeguard_begin (void);
 
 /* After those threads were started; threads that this one starts from now on

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../store/background.h"
 #include "../store/report.h"
 #include "connection.h"
 #include "socket.h"
@@ -106,6 +107,7 @@ serve (void *opaque)
   struct connections *connections = opaque;
   int fd;
 
+  background_begin ();
   while (wait_for_client (connections)) {
     fd = accept4 (connections->listener, NULL, NULL,
                   SOCK_CLOEXEC | SOCK_NONBLOCK);

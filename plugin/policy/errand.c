@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "../store/background.h"
 #include "../store/report.h"
 #include "errand.h"
 
@@ -51,6 +52,7 @@ errand_loop (void *opaque)
 {
   struct errands *errands = opaque;
 
+  background_begin ();
   pthread_mutex_lock (&errands->lock);
   while (errands->first || !errands->stopping)
     if (errands->first)

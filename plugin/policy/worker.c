@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../store/background.h"
 #include "../store/device.h"
 #include "../store/live.h"
 #include "../store/pages.h"
@@ -288,6 +289,7 @@ worker_loop (void *opaque)
 {
   struct worker *worker = opaque;
 
+  background_begin ();
   pace_begin ();
   while (wait_for_round (worker))
     for (size_t i = 0; i < worker->nr_charges; i++)

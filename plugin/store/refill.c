@@ -3,17 +3,13 @@
 #include <config.h>
 
 #include <errno.h>
-#include <sys/prctl.h>
 #include <time.h>
 
 #include "arena_inside.h"
+#include "background.h"
 #include "pages.h"
 #include "refill.h"
 #include "report.h"
-
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57
-#endif
 
 #define ROUND_S 1
 
@@ -239,8 +235,7 @@ refill_loop (void *opaque)
   int result;
   bool calm;
 
-  /* It may write to the very disk to get memory, which requests must not. */
-  prctl (PR_SET_IO_FLUSHER, 0, 0, 0, 0);
+  background_begin ();
   pthread_mutex_lock (&pool->lock);
   for (;;) {
     wait_for_work (pool);
