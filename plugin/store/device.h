@@ -114,7 +114,9 @@ struct device_params {
   const struct codec_ops *algorithm;
   const struct codec_params *codec_params;      /* NULL: defaults */
   uint64_t mem_limit_bytes;     /* 0: none */
-  struct memory_params memory;  /* a store file; all-zero: none */
+  struct memory_params memory;  /* a store file; all-zero: none.  Once it is
+                                 * recognised the descriptor is not the
+                                 * caller's any more, whatever follows */
   const struct backing_params *backing; /* how to open a backing file that
                                  * blocks in the store file need; its path is
                                  * known there */

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "blocks.h"
@@ -513,6 +514,117 @@ a_server_killed_at_each_step_loses_nothing (void)
   reserve_bytes = 0;
 }
 
+/* Files that are no store of ours, or not of this version. */
+
+static void
+check_refused (const char *why)
+{
+  struct stat before, after;
+
+  check (fstat (store_fd, &before) == 0);
+  check (!open_device ());
+  check_reported (why);
+  check (fstat (store_fd, &after) == 0);
+  check (before.st_size == after.st_size &&
+         before.st_blocks == after.st_blocks);
+}
+
+static void
+what_somebody_else_wrote_is_left_alone (void)
+{
+  static const char letter[] = "Dear Sir or Madam";
+  char found[sizeof letter];
+
+  begin_file ();
+  check (write (store_fd, letter, sizeof letter) == sizeof letter);
+  check_refused ("content that is not a store's");
+  check (pread (store_fd, found, sizeof found, 0) == sizeof found);
+  check (memcmp (found, letter, sizeof found) == 0);
+  end_file ();
+}
+
+static void
+make_store (void)
+{
+  begin_file ();
+  device = open_device ();
+  check (device);
+  for (uint64_t block = 0; block < NR_BLOCKS; block++)
+    write_version (block, 8);
+  device_destroy (device);
+}
+
+static void
+set_version (uint32_t version)
+{
+  for (unsigned i = 0; i < SUPER_COPIES; i++)
+    check (pwrite (store_fd, &version, sizeof version, i * SUPER_COPY_BYTES +
+                   offsetof (struct super, version)) == sizeof version);
+}
+
+/* Its version alone says so: what its checksum is over nobody knows. */
+static void
+another_version_is_left_alone (void)
+{
+  make_store ();
+  set_version (SUPER_VERSION + 1);
+  check_refused ("another version");
+  set_version (0);
+  check_refused ("another version");
+  set_version (SUPER_VERSION);
+  adopt_and_check ();
+  end_file ();
+}
+
+static void
+what_was_cut_off_is_missed (void)
+{
+  struct stat st;
+
+  make_store ();
+  check (fstat (store_fd, &st) == 0);
+  check (ftruncate (store_fd, st.st_size - 1) == 0);
+  check_refused ("truncated");
+  check (ftruncate (store_fd, st.st_size) == 0);
+  adopt_and_check ();
+  end_file ();
+}
+
+static void
+other_blocks_than_configured_are_refused (void)
+{
+  struct device_params params = {
+    .name = "disk", .size_bytes = SIZE_BYTES, .block_bytes = 2 * BLOCK_BYTES,
+    .algorithm = algorithm ("lz4"),
+  };
+
+  make_store ();
+  params.memory.is_open = true;
+  params.memory.fd = dup (store_fd);
+  check (!device_create (&params));
+  check_reported ("blocks of 4096 bytes, the configuration says 8192");
+  adopt_and_check ();
+  end_file ();
+}
+
+static void
+two_servers_do_not_share_a_store (void)
+{
+  const struct device_params params = {
+    .name = "disk", .size_bytes = SIZE_BYTES, .block_bytes = BLOCK_BYTES,
+    .algorithm = algorithm ("lz4"), .memory = { .path = "test-adopt.store" },
+  };
+  struct device *first = device_create (&params);
+
+  check (first && !device_create (&params));
+  check_reported ("another server uses this store");
+  device_destroy (first);
+  first = device_create (&params);
+  check (first && first->was_adopted);
+  device_destroy (first);
+  check (unlink (params.memory.path) == 0);
+}
+
 int
 main (void)
 {
@@ -525,6 +637,11 @@ main (void)
   notes = mmap (NULL, sizeof *notes, PROT_READ|PROT_WRITE,
                 MAP_SHARED|MAP_ANONYMOUS, -1, 0);
   check (notes != MAP_FAILED);
+  test (what_somebody_else_wrote_is_left_alone);
+  test (another_version_is_left_alone);
+  test (what_was_cut_off_is_missed);
+  test (other_blocks_than_configured_are_refused);
+  test (two_servers_do_not_share_a_store);
   test (nothing_is_found_in_a_new_file);
   test (what_was_written_is_found_again);
   test (what_was_changed_at_run_time_is_found_again);
