@@ -116,10 +116,10 @@ memory_knows_holes (const struct memory *memory)
 }
 
 /* A file of zeroes is as good as none; and a server that died while it made the
- * file left no valid superblock, and no slot.  What begins like something else
- * was somebody's. */
+ * file left one of full length with no valid superblock, and no slot.  What
+ * begins like something else was somebody's. */
 static bool
-is_unfinished (const struct memory *memory)
+is_unfinished (const struct memory *memory, uint64_t file_bytes)
 {
   uint64_t from = SUPER_AT_HASHES, run_end;
   char start[PAGE_BYTES] = "";
@@ -127,7 +127,7 @@ is_unfinished (const struct memory *memory)
   if (pread (memory->fd, start, sizeof start, 0) <= 0 ||
       memory_next_run (memory, &from, &run_end, INT64_MAX))
     return false;
-  return memcmp (start, "NBDZRAMS", 8) == 0 ||
+  return (memcmp (start, "NBDZRAMS", 8) == 0 && file_bytes >= SUPER_AT_ARENA) ||
     (start[0] == '\0' && memcmp (start, start + 1, sizeof start - 1) == 0);
 }
 
@@ -173,7 +173,7 @@ recognise (struct memory *memory, uint64_t file_bytes)
 {
   const char *wrong = choose_copy (memory);
 
-  if (wrong && is_unfinished (memory))
+  if (wrong && is_unfinished (memory, file_bytes))
     return begin_file (memory);
   if (wrong)
     return complain (memory, wrong, 0);

@@ -219,12 +219,14 @@ copy_page (struct random *random, int fd)
          (ssize_t) PAGE_BYTES);
 }
 
+/* Cut to nothing it would be a new one. */
 static void
 cut (struct random *random, int fd)
 {
   const struct page *page = some_page (random);
 
-  check (ftruncate (fd, page->offset + random_below (random, PAGE_BYTES)) == 0);
+  check (ftruncate (fd, page->offset + 1 +
+                    random_below (random, PAGE_BYTES)) == 0);
 }
 
 static void

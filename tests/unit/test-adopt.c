@@ -587,6 +587,8 @@ what_was_cut_off_is_missed (void)
   check_refused ("truncated");
   check (ftruncate (store_fd, st.st_size) == 0);
   adopt_and_check ();
+  check (ftruncate (store_fd, 100) == 0);
+  check_refused ("its superblock is damaged");
   end_file ();
 }
 
