@@ -3,8 +3,8 @@
  *
  * What the keeper and the server say may go to somebody who waits for the very
  * disk that they serve: a file in tmpfs that was swapped out, or a journal
- * without memory.  So it goes into a pipe that never blocks, and a thread passes
- * it on; what does not fit into the pipe meanwhile is lost.
+ * without memory.  So it goes into a pipe that never blocks, and a thread
+ * passes it on; what does not fit into the pipe meanwhile is lost.
  */
 #ifndef NBDZRAM_LOGGER_H
 #define NBDZRAM_LOGGER_H

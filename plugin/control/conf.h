@@ -79,7 +79,7 @@
   KEY (ON_FULL, on_full, NULL, "writeback", "error|writeback",                \
        "what a write does at mem_limit (default writeback, if it can)")       \
   KEY (STORE, store, NULL, "anonymous", "anonymous|FILE",                     \
-       "where the memory is; a FILE in memory survives the server")               \
+       "where the memory is; a FILE in memory survives the server")           \
   KEY (LOCK_MEMORY, lock_memory, NULL, "off", "off|on",                       \
        "let this machine swap on the disk, on for all if for one (default off)")
 

@@ -28,9 +28,9 @@ int persist_load_params (const struct device *device,
 /* The codecs that its objects need.  -1: a message was given, none is held. */
 int persist_load_codecs (struct device *device);
 
-/* The configuration that this device obeys, as one number; 0: none yet.  Whoever
- * configures it applies a new one on top of what was found, and leaves what was
- * changed at run time where the configuration is the same. */
+/* The configuration that this device obeys, as one number; 0: none yet.
+ * Whoever configures it applies a new one on top of what was found, and leaves
+ * what was changed at run time where the configuration is the same. */
 uint64_t persist_conf_tag (struct device *device);
 void persist_set_conf_tag (struct device *device, uint64_t tag);
 

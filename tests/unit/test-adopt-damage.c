@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Store files that were damaged: bits flipped, fields overwritten, pages swapped
- * or lost, ends cut off.  Each is refused with a message and left as it was, or
- * adopted; then every block is what it was or answers EIO, and a recount passes.
- * Nothing is ever other bytes.
+/* Store files that were damaged: bits flipped, fields overwritten, pages
+ * swapped or lost, ends cut off.  Each is refused with a message and left as it
+ * was, or adopted; then every block is what it was or answers EIO, and a
+ * recount passes.  Nothing is ever other bytes.
  */
 #include <config.h>
 
