@@ -73,6 +73,10 @@ stop_keeper () {
 fails () {
     fails_text=$1 fails_status=0
     shift
+    # What starts after all would stay.
+    case $(command -v "$1") in
+        /*) set -- timeout 60 "$@" ;;
+    esac
     "$@" > "$dir/said" 2>&1 < /dev/null || fails_status=$?
     [ $fails_status = 1 ] ||
         fail "the status of $* is $fails_status: $(cat "$dir/said")"
