@@ -1,10 +1,10 @@
 #!/bin/busybox sh
-# shellcheck shell=dash disable=SC1091,SC2154 # /parameters sets port and token
+# shellcheck shell=dash disable=SC1091,SC2154 # /parameters sets them
 # SPDX-License-Identifier: BSD-3-Clause
-# The first process on the virtual machine's disk: makes what a script needs, runs
-# it, and shows the token of this run on the console if it ended with 0.  A script
-# is read with set -eu, finds all of busybox, what was brought (by its path: the
-# shell prefers an applet), and these functions.
+# The first process on the virtual machine's disk: makes what a script needs,
+# runs it, and shows the token of this run on the console if it ended with 0.  A
+# script is read with set -eu, finds all of busybox, what was brought (by its
+# path: the shell prefers an applet), and these functions.
 
 fail () { echo "$*"; exit 1; }
 
@@ -39,6 +39,7 @@ prepare () {
     export PATH=/bin:/busybox
     mount -t proc proc /proc
     mount -t sysfs sys /sys
+    mount -t tmpfs run /run
     ip link set lo up
     ip link set eth0 up
     ip address add 10.0.2.15/24 dev eth0

@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
 # The first process of the virtual machine: loads the modules and goes over to
 # the disk, where guest.sh takes its place.

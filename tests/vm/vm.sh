@@ -28,6 +28,9 @@ vm_memory_mib=256
 # A test needs about two minutes; a slow machine may take four times as long.
 vm_seconds_max=480
 
+# More options for qemu.
+vm_options=
+
 vm_modules='virtio_pci virtio_blk virtio_net nbd ext4'
 vm_root=$dir/root
 vm_initrd=$dir/initrd
@@ -116,8 +119,8 @@ vm_add_file () {
 # With room for what scripts write.
 vm_make_disk () {
     rm -f "$dir/disk"
-    quietly mke2fs -q -t ext4 -O ^has_journal -d "$vm_root" "$dir/disk" \
-        "$(($(du -sm "$vm_root" | cut -f1) + 64))M"
+    quietly mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=0 \
+        -d "$vm_root" "$dir/disk" "$(($(du -sm "$vm_root" | cut -f1) + 64))M"
 }
 
 # ---- the server ----
@@ -149,15 +152,16 @@ vm_run () {
     cat > "$vm_root/script"
     vm_make_disk
     vm_status=0
+    # shellcheck disable=SC2086 # the options are words
     # --foreground: one process group, for whoever kills this test.
     timeout --foreground -k 10 "$vm_seconds_max" qemu-system-x86_64 \
         -accel tcg,thread=multi -smp 2 -m "$vm_memory_mib" \
         -nodefaults -no-user-config -display none -no-reboot \
-        -serial "file:$dir/console" -nic user,model=virtio-net-pci \
+        -serial "file:$dir/console" -nic user,model=virtio-net-pci,id=net \
         -drive "file=$dir/disk,format=raw,if=virtio,cache=unsafe" \
         -kernel "/boot/vmlinuz-$vm_version" -initrd "$dir/initrd.cpio" \
-        -append "console=ttyS0 quiet panic=-1 oops=panic" \
-        < /dev/null || vm_status=$?
+        -append "console=ttyS0 quiet panic=-1 oops=panic no_timer_check" \
+        $vm_options < /dev/null || vm_status=$?
     echo "---- the machine's console, the last lines:"
     tail -n 60 "$dir/console" | tr -d '\r'
     echo "----"
