@@ -135,6 +135,10 @@ nr_faults (void)
 #define NR_FAULTS_MAX 50
 #endif
 
+/* Each block has its slot in another page of the table. */
+#define FAR_BYTES ((uint64_t) SLOTS_IN_PAGE * BLOCK)
+#define NR_FAR 200u
+
 /* Noise that takes 200 pages of the reserve, in one request after another. */
 static long
 faults_of_writes (void)
@@ -149,8 +153,8 @@ faults_of_writes (void)
   fill (NOISE, 1, BLOCK);
   check (device_write (device, data, BLOCK, 0) == 0);
   before = nr_faults ();
-  for (unsigned i = 1; i <= 200; i++)
-    check (device_write (device, data, BLOCK, (uint64_t) i * BLOCK) == 0);
+  for (unsigned i = 1; i <= NR_FAR; i++)
+    check (device_write (device, data, BLOCK, i * FAR_BYTES) == 0);
   return nr_faults () - before;
 }
 
@@ -162,7 +166,8 @@ pages_are_there_after_a_fork (void)
   int status;
   pid_t pid;
 
-  start_reserve (2 * RESERVE);
+  device = model_device_reserve (0, BLOCK, (NR_FAR + 1) * FAR_BYTES,
+                                 2 * RESERVE);
   pid = fork ();
   check (pid != -1);
   if (pid == 0) {

@@ -188,6 +188,23 @@ who_found_nothing_waits_for_refill (void)
   stop ();
 }
 
+static void
+refill_is_asked_below_three_quarters (void)
+{
+  const unsigned nr = 32;       /* spans */
+  uint64_t places[32];
+
+  start (nr * UNIT_PAGES * PAGE_BYTES);
+  for (unsigned i = 0; i <= nr / 4; i++) {
+    check (!arena.pool.asked);
+    places[i] = store (i, 1000 + 100 * i);
+  }
+  check (arena.pool.asked);
+  for (unsigned i = 0; i <= nr / 4; i++)
+    free_object (places[i], 1000 + 100 * i);
+  stop ();
+}
+
 /* With refill at it between one object and the next a class needs no second
  * zspage before the first is full, and not all of its pages before. */
 static void
@@ -309,8 +326,7 @@ compaction_takes_dry_zspages_too (void)
   check (!arena_isolate (&arena, HUGE_SIZECLASS, &number));
   check (refill_round (&arena) == 0);
   check (arena_isolate (&arena, HUGE_SIZECLASS, &number));
-  check (arena.zspages[number].nr_live == UNIT_PAGES - 1);
-  check (nr_listed (HUGE_SIZECLASS, DRY_GROUP) < 10);
+  check (arena.zspages[number].group == DRY_GROUP);
   arena_putback (&arena, HUGE_SIZECLASS, number);
   free_all (HUGE_SIZECLASS);
   stop ();
@@ -373,6 +389,28 @@ at_the_limit_pages_go_from_class_to_class (void)
   free_object (places[1], 4000);
   free_object (large, 3000);
   free_object (last, 3500);
+  stop ();
+}
+
+static void
+at_the_limit_a_class_gets_what_is_too_little_for_a_span (void)
+{
+  const unsigned nr = 2 * (UNIT_PAGES - 1);
+  uint64_t place;
+
+  start (1);
+  check (store_in_bursts (nr, 1000) == 2);
+  budget.limit_bytes = budget.used_bytes + (UNIT_PAGES - 1) * PAGE_BYTES;
+  for (unsigned i = 0; i < UNIT_PAGES - 1; i++)
+    if (try_store (nr + i, BLOCK_BYTES, &place) == -1) {
+      check (i == 0 && errno == EAGAIN);
+      check (refill_wait (&arena));
+      store (nr, BLOCK_BYTES);
+    }
+  check (try_store (100, BLOCK_BYTES, &place) == -1 && errno == EAGAIN);
+  check (!refill_wait (&arena) && errno == ENOSPC);
+  check_all ();
+  free_all (HUGE_SIZECLASS);
   stop ();
 }
 
@@ -478,12 +516,14 @@ main (void)
   test (objects_of_every_size_are_found_at_their_place);
   test (a_class_without_room_borrows_some_from_a_larger_one);
   test (who_found_nothing_waits_for_refill);
+  test (refill_is_asked_below_three_quarters);
   test (a_zspage_is_extended_ahead_of_what_is_stored);
   test (a_dry_zspage_waits_for_pages_or_a_free);
   test (bursts_leave_no_trail_of_zspages);
   test (compaction_takes_dry_zspages_too);
   test (surplus_goes_back);
   test (at_the_limit_pages_go_from_class_to_class);
+  test (at_the_limit_a_class_gets_what_is_too_little_for_a_span);
   test (without_memory_it_does_not_wait);
   test (a_reserve_that_does_not_fit_is_refused);
   test (a_zspage_that_is_busy_stays_open);
