@@ -193,6 +193,8 @@ hear_front (struct agent *agent)
     if (agent->connections.is_adopted || let_go (agent))
       return false;
   }
+  /* Who is in front may be a child, which nobody waits for. */
+  signal (SIGCHLD, SIG_IGN);
   notice_about (agent->order->dev.name);
   if (!agent->order->is_foreground)
     leave_terminal ();

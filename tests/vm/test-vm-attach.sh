@@ -135,8 +135,14 @@ write_all_the_time () {
     done
 }
 
+# An agent has had all memory that it ever needs: it goes on without a fault.
+agent_faults () {
+    awk '{ print $10 + $12 }' "/proc/$(cat /run/nbdzram/nbd0.pid)/stat"
+}
+
 # On a file system with these numbers.
 restart_under_writer () {
+    faults=$(agent_faults)
     : > /tmp/write
     write_all_the_time &
     writer=$!
@@ -145,6 +151,8 @@ restart_under_writer () {
     done
     rm /tmp/write
     wait $writer || fail "the writer failed"
+    [ "$(agent_faults)" = "$faults" ] ||
+        fail "the agent had $(agent_faults) page faults instead of $faults"
     echo 3 > /proc/sys/vm/drop_caches
     [ "$(sha256sum < /mnt/numbers)" = "$sum" ] || fail "other numbers"
 }
@@ -210,6 +218,9 @@ say "lost content, in the foreground"
 nbdzram attach "$uri" nbd0 --foreground 2> /tmp/agent &
 agent=$!
 wait_for "it is attached" grep -q . /sys/block/nbd0/pid
+# By then it knows what is on the disk.
+agent_is_alone () { [ "$(pidof nbdzram)" = "$agent" ]; }
+wait_for "the agent is alone" agent_is_alone
 order stop
 wait_for "the connection is lost" grep -q 'is lost' /tmp/agent
 connected=$(count_connected)
@@ -227,7 +238,8 @@ grep -q 'hint: vm.swappiness is 60' /tmp/said || fail "no hint"
 grep -q '^/dev/nbd0 .*[[:blank:]]7$' /proc/swaps || fail "no such swap"
 echo 1 > /proc/sys/vm/overcommit_memory
 has_swapped_more () { [ "$(vmstat pswpout)" -ge $(($1 + 1000)) ]; }
-hog "$(awk '/^MemAvailable:/ { print int ($2 / 1024) + 24 }' /proc/meminfo)" &
+mib=$(awk '/^MemAvailable:/ { print int ($2 / 1024) + 24 }' /proc/meminfo)
+hog "$mib" ahead &
 hog=$!
 for i in 1 2 3; do
     before=$(vmstat pswpout)
