@@ -94,8 +94,9 @@ next_is_provided () {
     for ballast in /proc/[0-9]*; do
         read -r ballast_name 2>/dev/null < "$ballast/cmdline" || :
         [ "$ballast_name" = nbdzram-ballast ] || continue
-        read -r _ ballast_pages _ 2>/dev/null < "$ballast/statm" || continue
-        [ "$ballast_pages" -lt 4096 ] || return 0
+        read -r _ ballast_all ballast_shared _ 2>/dev/null < "$ballast/statm" ||
+            continue
+        [ $((ballast_all - ballast_shared)) -lt 4096 ] || return 0
     done
     return 1
 }
