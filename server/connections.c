@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "connections.h"
 #include "notice.h"
 
@@ -45,15 +46,6 @@
 #define LOOK_MS "1000"
 
 static char head[MARK_HEAD_BYTES];
-
-static int64_t
-now_ms (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return now.tv_sec * INT64_C (1000) + now.tv_nsec / 1000000;
-}
 
 static void
 pause_ms (unsigned ms)
@@ -171,13 +163,13 @@ adopt (struct connections *connections)
 static int
 make_device (struct connections *connections)
 {
-  const int64_t end_ms = now_ms () + BUSY_TIMEOUT_MS;
+  const int64_t end_ms = clock_now_ms () + BUSY_TIMEOUT_MS;
   int r;
 
   while ((r = netlink_connect (connections->link, &connections->device,
                                connections->fds, connections->nr)) == -1 &&
          errno == EBUSY && !blockdev_is_attached (connections->dev) &&
-         now_ms () < end_ms)
+         clock_now_ms () < end_ms)
     pause_ms (PAUSE_MIN_MS);
   if (r == 0 || (errno == EBUSY && adopt (connections) == 0))
     return 0;
@@ -251,7 +243,7 @@ note_loss (struct connections *connections, unsigned i)
   connections->fds[i] = -1;
   if (connections->nr_lost++ > 0)
     return;
-  connections->lost_ms = connections->retry_ms = now_ms ();
+  connections->lost_ms = connections->retry_ms = clock_now_ms ();
   connections->pause_ms = PAUSE_MIN_MS;
   connections->said[0] = '\0';
   notice ("the connection to %s is lost", connections->endpoint->uri);
@@ -321,7 +313,7 @@ await_reports (struct connections *connections)
   int64_t left_ms;
 
   while (connections->nr_reported < connections->nr_lost &&
-         (left_ms = end_ms - now_ms ()) > 0) {
+         (left_ms = end_ms - clock_now_ms ()) > 0) {
     if (poll (&poll_fd, 1, left_ms) == 1)
       connections->nr_reported +=
         netlink_count_dead (connections->link, connections->dev->index);
@@ -391,7 +383,7 @@ reconnect (struct connections *connections)
 static void
 retry_later (struct connections *connections)
 {
-  connections->retry_ms = now_ms () + connections->pause_ms;
+  connections->retry_ms = clock_now_ms () + connections->pause_ms;
   connections->pause_ms *= 2;
   if (connections->pause_ms > PAUSE_MAX_MS)
     connections->pause_ms = PAUSE_MAX_MS;
@@ -414,7 +406,7 @@ connections_timeout_ms (const struct connections *connections)
   int64_t left_ms;
 
   if (connections->nr_lost > 0) {
-    left_ms = connections->retry_ms - now_ms ();
+    left_ms = connections->retry_ms - clock_now_ms ();
     return left_ms > 0 ? left_ms : 0;
   }
   return connections->nr_reported > 0 ? STRANGE_REPORT_MS : -1;
@@ -434,12 +426,12 @@ connections_tend (struct connections *connections,
       offer_again (connections);
     return true;
   }
-  if (now_ms () < connections->retry_ms)
+  if (clock_now_ms () < connections->retry_ms)
     return true;
   r = reconnect (connections);
   if (r == 0)
     notice ("connected to %s again, after %" PRId64 " ms",
-            connections->endpoint->uri, now_ms () - connections->lost_ms);
+            connections->endpoint->uri, clock_now_ms () - connections->lost_ms);
   else
     retry_later (connections);
   return r != EINVAL;

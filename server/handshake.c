@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "handshake.h"
 #include "relay.h"
 
@@ -208,15 +209,6 @@ endpoint_free (struct endpoint *endpoint)
 
 /* Connecting. */
 
-static int64_t
-now_ms (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return now.tv_sec * INT64_C (1000) + now.tv_nsec / 1000000;
-}
-
 /* Requests are small and wait for nothing.  Without the probes, a host that
  * lost its power would be waited for as long as there is nothing to send. */
 static void
@@ -275,13 +267,13 @@ static int
 advance (struct nbd_handle *nbd, int (*is_reached) (struct nbd_handle *),
          bool (*is_over) (void))
 {
-  const int64_t end_ms = now_ms () + NEGOTIATE_TIMEOUT_MS;
+  const int64_t end_ms = clock_now_ms () + NEGOTIATE_TIMEOUT_MS;
   int reached;
 
   while ((reached = is_reached (nbd)) == 0) {
     if (is_over && is_over ())
       return failed ("given up");
-    if (now_ms () > end_ms)
+    if (clock_now_ms () > end_ms)
       return failed ("the server does not answer");
     if (nbd_poll (nbd, SLICE_MS) == -1)
       break;

@@ -18,8 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "arguments.h"
 #include "ballast.h"
+#include "descriptor.h"
 #include "keeper.h"
 #include "logger.h"
 #include "notify.h"
@@ -109,15 +111,6 @@ set_state (enum keeper_state state)
 /* Time. */
 
 static int64_t
-now_ms (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return now.tv_sec * INT64_C (1000) + now.tv_nsec / 1000000;
-}
-
-static int64_t
 earlier (int64_t a, int64_t b)
 {
   return a == 0 || (b != 0 && b < a) ? b : a;
@@ -128,7 +121,7 @@ static int
 timeout_ms (void)
 {
   const int64_t due = earlier (keeper.due_ms, keeper.watchdog_ms);
-  const int64_t left = due - now_ms ();
+  const int64_t left = due - clock_now_ms ();
 
   return due == 0 ? -1 : left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : left;
 }
@@ -141,7 +134,7 @@ feed_watchdog (void)
   if (interval == 0)
     return;
   notify ("WATCHDOG=1\n");
-  keeper.watchdog_ms = now_ms () + interval;
+  keeper.watchdog_ms = clock_now_ms () + interval;
 }
 
 /* Starts. */
@@ -195,7 +188,7 @@ give_up (void)
 static void
 start_again (void)
 {
-  if (keeper.ready_ms && now_ms () - keeper.ready_ms >= SERVED_MS)
+  if (keeper.ready_ms && clock_now_ms () - keeper.ready_ms >= SERVED_MS)
     keeper.nr_failures = 0;
   keeper.ready_ms = 0;
   keeper.nr_failures++;
@@ -205,7 +198,7 @@ start_again (void)
     start_server ();
   else {
     keeper.phase = PHASE_PAUSE;
-    keeper.due_ms = now_ms () + (PAUSE_MS << (keeper.nr_failures - 1));
+    keeper.due_ms = clock_now_ms () + (PAUSE_MS << (keeper.nr_failures - 1));
   }
 }
 
@@ -238,7 +231,7 @@ note_ready (void)
   if (keeper.phase != PHASE_STARTING)
     return;
   keeper.phase = PHASE_SERVING;
-  keeper.ready_ms = now_ms ();
+  keeper.ready_ms = clock_now_ms ();
   if (keeper.parts->launch.is_locked)
     provide ();
   keeper.has_served = true;
@@ -264,7 +257,7 @@ end_server (enum goal goal)
   }
   if (keeper.phase != PHASE_ENDING) {
     kill (keeper.server, goal == GOAL_RESTART ? SIGKILL : SIGTERM);
-    keeper.due_ms = now_ms () + END_MS;
+    keeper.due_ms = clock_now_ms () + END_MS;
   }
   keeper.phase = PHASE_ENDING;
 }
@@ -318,7 +311,7 @@ start_check (bool force)
   if (keeper.checker != 0 || keeper.goal != GOAL_SERVE)
     return;
   keeper.may_forget = force;
-  notify ("RELOADING=1\nMONOTONIC_USEC=%lld\n", (long long) now_ms () * 1000);
+  notify ("RELOADING=1\nMONOTONIC_USEC=%lld\n", (long long) clock_now_ms () * 1000);
   keeper.checker = vfork ();
   if (keeper.checker != 0)
     return;
@@ -385,7 +378,7 @@ note_signals (void)
 static void
 note_time (void)
 {
-  const int64_t now = now_ms ();
+  const int64_t now = clock_now_ms ();
 
   if (keeper.watchdog_ms && now >= keeper.watchdog_ms)
     feed_watchdog ();
@@ -437,11 +430,7 @@ watch_signals (void)
 static int
 move_up (int fd)
 {
-  const int moved = fcntl (fd, F_DUPFD_CLOEXEC,
-                           keeper_first_fd (keeper.parts));
-
-  close (fd);
-  return moved;
+  return descriptor_move_up (fd, keeper_first_fd (keeper.parts));
 }
 
 /* The server opens the pipe anew, as the user that it runs as. */

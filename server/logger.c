@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "logger.h"
 
 /* The thread needs hardly any, and all of it may be locked. */
@@ -72,23 +73,14 @@ start_thread (void)
   return errnum == 0 ? 0 : -1;
 }
 
-static int
-move_up (int fd, int first_fd)
-{
-  const int moved = fcntl (fd, F_DUPFD_CLOEXEC, first_fd);
-
-  close (fd);
-  return moved;
-}
-
 int
 logger_start (int first_fd)
 {
   logger.target = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, first_fd);
   if (logger.target == -1 || pipe2 (logger.pipe, O_CLOEXEC) == -1)
     return -1;
-  logger.pipe[0] = move_up (logger.pipe[0], first_fd);
-  logger.pipe[1] = move_up (logger.pipe[1], first_fd);
+  logger.pipe[0] = descriptor_move_up (logger.pipe[0], first_fd);
+  logger.pipe[1] = descriptor_move_up (logger.pipe[1], first_fd);
   if (fcntl (logger.pipe[1], F_SETFL, O_NONBLOCK) == -1 ||
       start_thread () == -1)
     return -1;

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "../plugin/control/file.h"
 #include "inifile.h"
 #include "keeper.h"
@@ -89,12 +90,9 @@ raise_descriptors (void)
 static void
 move_up (int *fd, int first)
 {
-  const int moved = fcntl (*fd, F_DUPFD_CLOEXEC, first);
-
-  if (moved == -1)
+  *fd = descriptor_move_up (*fd, first);
+  if (*fd == -1)
     err (STATUS_FAILED, "descriptors");
-  close (*fd);
-  *fd = moved;
 }
 
 static void

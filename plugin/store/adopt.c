@@ -558,9 +558,7 @@ hold_shares (struct adoption *adoption)
 static void
 adopt_span (struct adoption *adoption, size_t i)
 {
-  const bool has_reserve = arena_has_reserve (&adoption->device->arena);
-
-  arena_adopt_span (&adoption->claims, i, has_reserve, has_reserve);
+  arena_adopt_span (&adoption->claims, i);
 }
 
 /* All steps. */

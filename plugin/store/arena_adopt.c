@@ -227,18 +227,18 @@ adopt_spare (struct arena_claims *claims, uint32_t span)
 }
 
 void
-arena_adopt_span (struct arena_claims *claims, uint32_t span, bool keep_spare,
-                  bool populate)
+arena_adopt_span (struct arena_claims *claims, uint32_t span)
 {
   const struct arena *arena = claims->arena;
+  const bool has_reserve = arena_has_reserve (arena);
 
   if (is_any ((const uint64_t *) live_of (claims, span), LIVE_WORDS)) {
-    adopt_claimed (claims, span, keep_spare);
-    if (populate)
+    adopt_claimed (claims, span, has_reserve);
+    if (has_reserve)
       populate_held (claims, span);
   }
   else if (is_any (present_of (claims, span), span_pages (arena) / 64)) {
-    if (keep_spare)
+    if (has_reserve)
       adopt_spare (claims, span);
     else
       release_from (arena, span, 0);

@@ -51,11 +51,9 @@ void arena_found_give (const struct arena *arena,
                        const struct arena_found *found, uint32_t owner);
 
 /* Make this span what the claims say.  Pages that no object needs are kept
- * (keep_spare), in the pool where the span has no objects, or go back.
- * populate: its pages are mapped before anybody needs them.  Thread-safe for
- * different spans. */
-void arena_adopt_span (struct arena_claims *claims, uint32_t span,
-                       bool keep_spare, bool populate);
+ * and mapped where there is a reserve, in the pool where the span has no
+ * objects; else they go back.  Thread-safe for different spans. */
+void arena_adopt_span (struct arena_claims *claims, uint32_t span);
 
 /* After all spans: which are free. */
 void arena_adopt_end (struct arena_claims *claims);

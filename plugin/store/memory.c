@@ -127,7 +127,7 @@ is_unfinished (const struct memory *memory, uint64_t file_bytes)
   if (pread (memory->fd, start, sizeof start, 0) <= 0 ||
       memory_next_run (memory, &from, &run_end, INT64_MAX))
     return false;
-  return (memcmp (start, "NBDZRAMS", 8) == 0 && file_bytes >= SUPER_AT_ARENA) ||
+  return (super_is_ours (start) && file_bytes >= SUPER_AT_ARENA) ||
     (start[0] == '\0' && memcmp (start, start + 1, sizeof start - 1) == 0);
 }
 

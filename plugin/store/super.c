@@ -49,10 +49,16 @@ check_values (const struct super *super)
   return NULL;
 }
 
+bool
+super_is_ours (const void *start)
+{
+  return memcmp (start, our_magic, sizeof our_magic) == 0;
+}
+
 const char *
 super_check (const struct super *super)
 {
-  if (memcmp (super->magic, our_magic, sizeof our_magic) != 0)
+  if (!super_is_ours (super))
     return "it has content that is not a store's: remove it, or name another";
   if (super->version != SUPER_VERSION)
     return "it was written by another version, which has to read it";

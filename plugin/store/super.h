@@ -19,6 +19,7 @@
 #define ZRAM_SUPER_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "codec_set.h"
@@ -67,6 +68,9 @@ struct super {
 
 /* Fill in what makes it valid. */
 void super_seal (struct super *super);
+
+/* Does it begin as one of ours? */
+bool super_is_ours (const void *start);
 
 /* NULL: it is one of ours and whole.  Else what is wrong with it. */
 const char *super_check (const struct super *super);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Descriptors, of which the server finds some at fixed numbers. */
+#ifndef NBDZRAM_DESCRIPTOR_H
+#define NBDZRAM_DESCRIPTOR_H
+
+#include <fcntl.h>
+#include <unistd.h>
+
+/* The same file at the first free number from first_fd on, closed on exec.  fd
+ * is closed in any case.  -1: errno. */
+static inline int
+descriptor_move_up (int fd, int first_fd)
+{
+  const int moved = fcntl (fd, F_DUPFD_CLOEXEC, first_fd);
+
+  close (fd);
+  return moved;
+}
+
+#endif
