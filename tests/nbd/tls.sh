@@ -65,6 +65,10 @@ refuses_export () {
     same "bytes that were read of $1" "$(size_of "$dir/read")" 0
 }
 
+# What a client says whose handshake the server ended: the alert, or only that
+# the connection is gone, where the server closed it before all was read.
+handshake_ended='gnutls|closed socket unexpectedly|[Rr]eset by peer|Broken pipe'
+
 # refuses_client URI WHY: no list either.
 refuses_client () {
     refuses_export "$@"
