@@ -49,8 +49,9 @@ pages_needed (const struct sizeclass *class, uint64_t nr_live)
     (rest ? pages_for (class, rest) : 0);
 }
 
-/* Under the class lock.  Full zspages are in no group, nor is one that
- * compaction has in its hands: it is counted as full for that long. */
+/* Under the class lock, and the layout lock: a resize may move descriptors.
+ * Full zspages are in no group, nor is one that compaction has in its hands: it
+ * is counted as full for that long. */
 static void
 count_zspages (const struct arena *arena, unsigned index,
                struct class_view *view)
@@ -76,12 +77,14 @@ view_class (struct arena *arena, unsigned index, struct class_view *view)
   uint64_t needed;
 
   *view = (struct class_view) { .nr_live = 0 };
+  pthread_rwlock_rdlock (&arena->layout_lock);
   pthread_mutex_lock (&class->lock);
   count_zspages (arena, index, view);
   view->nr_objects = (uint64_t) class->nr_zspages * shape->nr_objects;
   view->nr_live = class->nr_live;
   view->nr_held_pages = class->nr_held_pages;
   pthread_mutex_unlock (&class->lock);
+  pthread_rwlock_unlock (&arena->layout_lock);
   needed = pages_needed (shape, view->nr_live);
   if (view->nr_held_pages > needed)
     view->nr_freeable_pages = view->nr_held_pages - needed;

@@ -17,8 +17,9 @@
  *   span lock      which spans of the arena are free (arena.h)
  *   backing lock   the space of the backing file (backing.h)
  * Refill has a lock of its own and, outside the class lock, the arena's layout
- * lock; a resize takes the latter behind the state lock.  Requests take
- * neither.  Whoever waits for refill holds no lock.
+ * lock, which whoever looks at zspages from outside takes, too; a resize takes
+ * it behind the state lock.  Requests take neither.  Whoever waits for refill
+ * holds no lock.
  * A table page's use count is not a lock but behaves as one for the length of
  * one system call (table.c); nothing is locked meanwhile.
  *
