@@ -13,8 +13,8 @@
 #include "ballast.h"
 
 /* A server's heap, stacks and page tables, and what the kernel takes for a
- * process: 14 MiB for the 16 threads that are usual. */
-#define BALLAST_BYTES ((size_t) 16 << 20)
+ * process. */
+#define BALLAST_BYTES ((size_t) 10 << 20)
 
 static pid_t ballast;           /* 0: none */
 
@@ -46,6 +46,18 @@ ballast_drop (void)
   ballast = 0;
 }
 
+pid_t
+ballast_pid (void)
+{
+  return ballast;
+}
+
+void
+ballast_adopt (pid_t pid)
+{
+  ballast = pid;
+}
+
 void
 ballast_note_end (pid_t pid)
 {
@@ -72,12 +84,10 @@ ballast_run (void)
 
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   sched_setscheduler (0, SCHED_OTHER, &usual);
-  /* To end, it must not miss a page of its own. */
-  if (mlockall (MCL_CURRENT|MCL_FUTURE|MCL_ONFAULT) == -1)
-    return EXIT_FAILURE;
   memory = mmap (NULL, BALLAST_BYTES, PROT_READ|PROT_WRITE,
                  MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED)
+  if (memory == MAP_FAILED ||
+      mlock2 (memory, BALLAST_BYTES, MLOCK_ONFAULT) == -1)
     return EXIT_FAILURE;
   fill (memory);
   for (;;)

@@ -26,6 +26,10 @@ void ballast_drop (void);
 /* It ended by itself?  Then there is none. */
 void ballast_note_end (pid_t pid);
 
+/* For a successor: 0 is none. */
+pid_t ballast_pid (void);
+void ballast_adopt (pid_t pid);
+
 int ballast_run (void);
 
 #endif

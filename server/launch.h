@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "../plugin/control/conf.h"
@@ -23,6 +24,7 @@ struct launch {
   unsigned nr_listeners;
   unsigned nr_stores;
   bool is_locked;               /* an export has lock_memory=on */
+  rlim_t stack_bytes;           /* of its threads, if it is locked */
   uid_t uid;                    /* 0: stay who we are */
   gid_t gid;
 };

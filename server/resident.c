@@ -179,27 +179,41 @@ keep_files_of (pid_t server)
 
 /* Data and stack wholly; programs and libraries wholly if they are ours or the
  * C library's, which the keeper may be anywhere in, or those an agent connects
- * with.  Of the others, which only reading the ini file needs, what is there. */
+ * with. */
 static bool
-needs_all (const char *line)
+needs_all (const char *line, bool connects)
 {
   return strstr (line, " rw-p ") || strstr (line, "/nbdzram") ||
     strstr (line, "/libc.") || strstr (line, "/ld-linux") ||
-    strstr (line, "/libnbd.") || strstr (line, "/libnl-");
+    (connects && (strstr (line, "/libnbd.") || strstr (line, "/libnl-")));
+}
+
+/* Of the other libraries an agent needs what was used already.  A keeper needs
+ * none, not even to look up a function (Makefile.am): the other subcommands do,
+ * and reading the ini file did. */
+static bool
+keep_mapping (const char *line, bool connects)
+{
+  unsigned long start, end;
+
+  if (sscanf (line, "%lx-%lx", &start, &end) != 2)
+    return false;
+  if (needs_all (line, connects))
+    return mlock ((void *) start, end - start) == 0;
+  if (!connects && strchr (line, '/'))
+    munlock ((void *) start, end - start);
+  return true;
 }
 
 bool
-resident_keep_self (void)
+resident_keep_self (bool connects)
 {
   bool good = mlockall (MCL_CURRENT | MCL_ONFAULT) == 0;
-  unsigned long start, end;
   char *line;
 
   open_lines (open_of (getpid (), "maps"));
   while ((line = next_line ())) {
-    if (needs_all (line) && sscanf (line, "%lx-%lx", &start, &end) == 2 &&
-        mlock ((void *) start, end - start) == -1)
-      good = false;
+    good &= keep_mapping (line, connects);
     drop_line (line);
   }
   close_lines ();
@@ -229,6 +243,15 @@ become_realtime (void)
   return sched_setscheduler (0, SCHED_FIFO, &param) == 0;
 }
 
+void
+resident_expose (void)
+{
+  const struct sched_param param = { .sched_priority = 0 };
+
+  sched_setscheduler (0, SCHED_OTHER, &param);
+  prctl (PR_SET_IO_FLUSHER, 0, 0, 0, 0);
+}
+
 static void
 say_missing (const char *what, const char *needed)
 {
@@ -255,7 +278,7 @@ void
 resident_keep (pid_t server)
 {
   page_bytes = sysconf (_SC_PAGESIZE);
-  if (!resident_keep_self ())
+  if (!resident_keep_self (false))
     say_missing ("is not wholly locked", "CAP_IPC_LOCK");
   if (!keep_files_of (server))
     say_missing ("does not hold all that a server starts from",

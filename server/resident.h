@@ -18,11 +18,14 @@
 /* Before the first server, which inherits it. */
 void resident_protect (void);
 
+/* While a server is there: what is to be started may wait for it. */
+void resident_expose (void);
+
 /* When a server is ready. */
 void resident_keep (pid_t server);
 
-/* This process alone, with no message: data, stack, and of programs what is
- * ours or was used already. */
-bool resident_keep_self (void);
+/* This process alone, with no message: data, stack and our program, and if it
+ * connects to servers, the libraries for that. */
+bool resident_keep_self (bool connects);
 
 #endif

@@ -18,8 +18,8 @@
 #include "steady.h"
 
 /* Connecting takes some 100 KiB of heap and 30 KiB of stack. */
-#define HEAP_SPARE_BYTES (1 << 20)
-#define STACK_SPARE_BYTES (256 << 10)
+#define HEAP_SPARE_BYTES (384 << 10)
+#define STACK_SPARE_BYTES (96 << 10)
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -94,7 +94,7 @@ steady_hold (void)
   touch_heap ();
   touch_stack ();
   /* Two calls: what comes is wanted wholly, of what is there not all. */
-  if (!resident_keep_self () || mlockall (MCL_FUTURE) == -1)
+  if (!resident_keep_self (true) || mlockall (MCL_FUTURE) == -1)
     say_missing ("locked memory");
   if (protect_from_killer () == -1)
     say_missing ("protection from the kernel's killer");

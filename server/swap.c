@@ -21,6 +21,21 @@
  * right for disks, which are slower than this. */
 #define SWAPPINESS_LEAST 100
 
+/* The server keeps a buffer for each of its threads, as long as the longest
+ * request that came, in locked memory.  Swap comes in much shorter ones. */
+#define REQUEST_KIB "128"
+
+/* A kernel that delays writes, so that reads of a disk need not wait, delays
+ * those that set memory free: there is nothing to wait for. */
+static void
+tune_queue (const struct blockdev *dev)
+{
+  if (blockdev_set (dev, "queue/max_sectors_kb", REQUEST_KIB) == -1)
+    warn ("%s: requests stay as long as they are: max_sectors_kb", dev->path);
+  /* Not every kernel can do that. */
+  blockdev_set (dev, "queue/wbt_lat_usec", "0");
+}
+
 /* The kernel frees what swap holds no more only if it is told to. */
 int
 swap_begin (const struct blockdev *dev, int priority)
@@ -31,6 +46,7 @@ swap_begin (const struct blockdev *dev, int priority)
 
   if (program_run (mkswap) == -1)
     return -1;
+  tune_queue (dev);
   if (swapon (dev->path, flags) == 0)
     return 0;
   warn ("swapon %s", dev->path);

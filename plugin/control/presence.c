@@ -14,8 +14,9 @@
 #include "presence.h"
 
 /* nbdkit keeps a buffer for each thread, as long as the longest request that it
- * served: 16 of 256 KiB, and what else is allocated. */
-#define HEAP_BYTES ((size_t) 5 << 20)
+ * served.  The kernel's swap sends up to 128 KiB (server/swap.c): that is 16
+ * threads, and what else is allocated. */
+#define HEAP_BYTES ((size_t) 5 << 19)
 
 /* The heap grows by this much, if it has to. */
 #define HEAP_STEP_BYTES (512 << 10)

@@ -24,9 +24,9 @@
 #define NR_THREADS 8
 #define NR_STORES_MAX (NR_THREADS - 2)
 
-/* What runs here is as deep as the plugin's own requests, and the stack may be
- * locked into memory. */
-#define STACK_BYTES ((size_t) 256 << 10)
+/* What runs here is as deep as the plugin's own requests, so whoever made
+ * stacks for these small, since they are locked into memory, meant ours too. */
+#define STACK_BYTES_MAX ((size_t) 256 << 10)
 
 #define BACKLOG 128
 
@@ -121,6 +121,16 @@ serve (void *opaque)
   return NULL;
 }
 
+static void
+limit_stack (pthread_attr_t *attr)
+{
+  size_t bytes;
+
+  if (pthread_attr_getstacksize (attr, &bytes) != 0 ||
+      bytes > STACK_BYTES_MAX)
+    pthread_attr_setstacksize (attr, STACK_BYTES_MAX);
+}
+
 static int
 start_threads (struct control_socket *control, const pthread_attr_t *attr)
 {
@@ -151,7 +161,7 @@ control_socket_start (struct control_socket *control)
     return complain (control->listener.address.sun_path, strerror (errno));
   control->connections.stop = control->stop_pipe[0];
   pthread_attr_init (&attr);
-  pthread_attr_setstacksize (&attr, STACK_BYTES);
+  limit_stack (&attr);
   sigfillset (&all);
   pthread_sigmask (SIG_SETMASK, &all, &saved);
   r = start_threads (control, &attr);
