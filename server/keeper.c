@@ -45,13 +45,14 @@
  * server's. */
 #define SPARE_FDS 8
 
-enum goal { GOAL_SERVE, GOAL_RESTART, GOAL_STOP };
+enum goal { GOAL_SERVE, GOAL_STOP };
 
 enum phase {
   PHASE_STARTING,
   PHASE_SERVING,
   PHASE_PAUSE,                  /* until due_ms, then a start */
   PHASE_ENDING,                 /* until due_ms, then by force */
+  PHASE_REPLACING,              /* it was killed, the next one is started */
   PHASE_HOLDING,                /* no server */
 };
 
@@ -244,22 +245,30 @@ note_ready (void)
 
 /* Ends. */
 
-/* Of a server, or of none.  One that is told to end answers what is under way
- * with an error, which is then the device's: clients lose data, though the
- * memory has it.  What one that is killed leaves unanswered is sent again. */
+/* Of a server, or of none. */
 static void
-end_server (enum goal goal)
+end_server (void)
 {
-  keeper.goal = goal;
+  keeper.goal = GOAL_STOP;
   if (keeper.server == 0) {
     keeper.phase = PHASE_HOLDING;
     return;
   }
   if (keeper.phase != PHASE_ENDING) {
-    kill (keeper.server, goal == GOAL_RESTART ? SIGKILL : SIGTERM);
+    kill (keeper.server, SIGTERM);
     keeper.due_ms = clock_now_ms () + END_MS;
   }
   keeper.phase = PHASE_ENDING;
+}
+
+/* One that is told to end answers what is under way with an error, which is
+ * then the device's: clients lose data, though the memory has it.  What one
+ * that is killed leaves unanswered is sent again. */
+static void
+replace_server (void)
+{
+  keeper.phase = PHASE_REPLACING;
+  kill (keeper.server, SIGKILL);
 }
 
 static void
@@ -277,17 +286,18 @@ say_how (int status)
 static void
 note_death (int status)
 {
-  const bool was_meant = keeper.phase == PHASE_ENDING;
+  const enum phase phase = keeper.phase;
 
   ballast_drop ();
   keeper.due_ms = 0;
-  if (!was_meant)
+  if (phase != PHASE_ENDING && phase != PHASE_REPLACING)
     say_how (status);
   keeper.server = 0;
-  if (was_meant) {
-    keeper.phase = PHASE_HOLDING;
+  keeper.phase = PHASE_HOLDING;
+  if (phase == PHASE_REPLACING)
+    start_server ();
+  if (phase == PHASE_ENDING || phase == PHASE_REPLACING)
     return;
-  }
   keeper.nr_deaths++;
   notify ("STATUS=starting again; deaths: %u\n", keeper.nr_deaths);
   if (keeper.has_served || keeper.parts->is_successor ||
@@ -295,12 +305,13 @@ note_death (int status)
     start_again ();
   else {
     keeper.has_failed = true;
-    end_server (GOAL_STOP);
+    end_server ();
   }
 }
 
-/* A restart: the ini file is checked by the version that is installed now,
- * before anything is ended. */
+/* A restart: the ini file is checked by the version that is installed now, then
+ * that takes the keeper's place, and when it is ready to start a server it ends
+ * the one before. */
 
 static void
 start_check (bool force)
@@ -311,7 +322,8 @@ start_check (bool force)
   if (keeper.checker != 0 || keeper.goal != GOAL_SERVE)
     return;
   keeper.may_forget = force;
-  notify ("RELOADING=1\nMONOTONIC_USEC=%lld\n", (long long) clock_now_ms () * 1000);
+  notify ("RELOADING=1\nMONOTONIC_USEC=%lld\n",
+          (long long) clock_now_ms () * 1000);
   keeper.checker = vfork ();
   if (keeper.checker != 0)
     return;
@@ -321,6 +333,21 @@ start_check (bool force)
   _exit (127);
 }
 
+/* The next version takes over; if it cannot, this one goes on. */
+static void
+succeed (void)
+{
+  set_state (KEEPER_STARTING);
+  logger_step_aside ();
+  successor_start (keeper.parts, &(struct inheritance) {
+    .may_forget = keeper.may_forget, .server = keeper.server,
+    .ballast = ballast_pid (),
+  });
+  logger_step_in ();
+  say ("%s: cannot be executed: %s", keeper.parts->argv[0],
+       strerrordesc_np (errno));
+}
+
 static void
 note_check (int status)
 {
@@ -328,14 +355,29 @@ note_check (int status)
   if (keeper.goal != GOAL_SERVE)
     return;
   keeper.parts->pidfile.nr_restarts++;
-  if (status == 0) {
-    set_state (KEEPER_STARTING);
-    end_server (GOAL_RESTART);
+  if (status == 0)
+    succeed ();
+  else
+    say ("no restart: the configuration was refused");
+  set_state (keeper.server ? KEEPER_REFUSED : KEEPER_HOLDING);
+  notify ("READY=1\n");
+}
+
+/* The server that was there before us, if there is one. */
+static void
+begin (void)
+{
+  const struct inheritance *inherited = &keeper.parts->inherited;
+
+  keeper.server = inherited->server;
+  ballast_adopt (inherited->ballast);
+  if (keeper.server == 0) {
+    start_server ();
     return;
   }
-  say ("no restart: the configuration was refused");
-  set_state (KEEPER_REFUSED);
-  notify ("READY=1\n");
+  if (keeper.parts->launch.is_locked)
+    provide ();
+  replace_server ();
 }
 
 /* Events. */
@@ -371,7 +413,7 @@ note_signals (void)
       break;
     default:
       notify ("STOPPING=1\nSTATUS=stopping\n");
-      end_server (GOAL_STOP);
+      end_server ();
     }
 }
 
@@ -489,19 +531,6 @@ stop (void)
   return keeper.has_failed ? STATUS_FAILED : STATUS_OK;
 }
 
-/* The next version takes over; if it cannot, this one goes on. */
-static void
-succeed (void)
-{
-  logger_step_aside ();
-  successor_start (keeper.parts, keeper.may_forget);
-  logger_step_in ();
-  say ("%s: cannot be executed: %s", keeper.parts->argv[0],
-       strerrordesc_np (errno));
-  keeper.goal = GOAL_SERVE;
-  start_server ();
-}
-
 int
 keeper_run (struct keeper_parts *parts)
 {
@@ -518,11 +547,8 @@ keeper_run (struct keeper_parts *parts)
       warn ("messages may have to wait");
     resident_protect ();
   }
-  start_server ();
-  while (keeper.goal != GOAL_STOP || keeper.server != 0) {
+  begin ();
+  while (keeper.goal != GOAL_STOP || keeper.server != 0)
     wait_for_events ();
-    if (keeper.goal == GOAL_RESTART && keeper.server == 0)
-      succeed ();
-  }
   return stop ();
 }

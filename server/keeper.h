@@ -15,6 +15,14 @@
 #include "stores.h"
 #include "pidfile.h"
 
+/* What a successor finds; 0: none.  The server serves on until the next one can
+ * be started. */
+struct inheritance {
+  bool may_forget;              /* what no export is there for any more */
+  pid_t server;
+  pid_t ballast;
+};
+
 struct keeper_parts {
   struct launch launch;
   struct listeners listeners;
@@ -26,6 +34,7 @@ struct keeper_parts {
   char **force_argv;            /* the same for one that may lose exports */
   char **argv;                  /* our own, for the next version */
   bool is_successor;
+  struct inheritance inherited;
   int ready_fd;                 /* one byte when it serves; -1: nobody waits */
 };
 

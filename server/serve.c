@@ -252,7 +252,7 @@ socket_mode (const struct conf *conf)
 /* The lock comes first, then what another keeper may have. */
 static int
 prepare (struct keeper_parts *parts, const struct conf *conf,
-         struct handed *handed, bool may_forget)
+         struct handed *handed)
 {
   const struct conf_server *server = &conf->server;
 
@@ -261,7 +261,8 @@ prepare (struct keeper_parts *parts, const struct conf *conf,
   if (pidfile_open (&parts->pidfile, server->pidfile, handed) == -1 ||
       listeners_open (&parts->listeners, server, handed) == -1 ||
       listeners_set_mode (&parts->listeners, socket_mode (conf)) == -1 ||
-      stores_open (&parts->memory, conf, handed, may_forget) == -1 ||
+      stores_open (&parts->memory, conf, handed,
+                   parts->inherited.may_forget) == -1 ||
       launch_prepare (&parts->launch, conf, parts->listeners.nr) == -1)
     return -1;
   parts->control = server->control;
@@ -288,7 +289,7 @@ fail (struct keeper_parts *parts, struct handed *handed)
 {
   if (parts->is_successor) {
     stores_hold_over (&parts->memory, HOLDER_FD);
-    return successor_hold (handed, parts->argv);
+    return successor_hold (handed, &parts->inherited, parts->argv);
   }
   clean_up (parts);
   handed_close (handed);
@@ -297,10 +298,10 @@ fail (struct keeper_parts *parts, struct handed *handed)
 
 static int
 serve (struct keeper_parts *parts, const struct conf *conf,
-       struct handed *handed, bool may_forget)
+       struct handed *handed)
 {
   raise_descriptors ();
-  if (prepare (parts, conf, handed, may_forget) == -1)
+  if (prepare (parts, conf, handed) == -1)
     return fail (parts, handed);
   handed_close (handed);
   move_all_up (parts);
@@ -327,7 +328,6 @@ static int
 read_and_serve (const char *path, bool is_daemon)
 {
   static struct keeper_parts parts = { .ready_fd = -1 };
-  bool may_forget;
   struct handed handed;
   struct conf conf;
   char *absolute = file_absolute (path);
@@ -336,14 +336,14 @@ read_and_serve (const char *path, bool is_daemon)
   if (!absolute)
     out_of_memory ();
   parts.argv = make_successor (own_program (), absolute);
-  parts.is_successor = successor_is_here (&may_forget);
+  parts.is_successor = successor_is_here (&parts.inherited);
   notify_open ();
   handed_receive (&handed);
   r = inifile_load (path, &conf);
   if (r == 0 && is_daemon)
     parts.ready_fd = go_to_background ();
   status = r == -1 ? fail (&parts, &handed) :
-    serve (&parts, &conf, &handed, may_forget);
+    serve (&parts, &conf, &handed);
   conf_free (&conf);
   return status;
 }

@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "arguments.h"
 #include "names.h"
 #include "notify.h"
+#include "resident.h"
 #include "successor.h"
 
 #define FIRST_FD 3              /* systemd's SD_LISTEN_FDS_START */
@@ -54,29 +56,47 @@ hand_all_over (struct legacy *legacy, const struct keeper_parts *parts)
   hand_over (legacy, NAME_STATE, parts->pidfile.state_fd);
 }
 
+static void
+announce (const struct inheritance *inheritance)
+{
+  char text[64];
+
+  snprintf (text, sizeof text, "%d %d %d", inheritance->may_forget,
+            (int) inheritance->server, (int) inheritance->ballast);
+  setenv (SUCCESSOR_VARIABLE, text, 1);
+}
+
 void
-successor_start (const struct keeper_parts *parts, bool may_forget)
+successor_start (const struct keeper_parts *parts,
+                 const struct inheritance *inheritance)
 {
   struct legacy legacy = { .nr = 0 };
 
   hand_all_over (&legacy, parts);
   stores_hold_over (&parts->memory, keeper_first_fd (parts));
   handed_announce (legacy.nr, legacy.names ? legacy.names : "");
-  setenv (SUCCESSOR_VARIABLE, may_forget ? "may forget" : "", 1);
+  announce (inheritance);
+  if (inheritance->server)
+    resident_expose ();
   execv (parts->argv[0], parts->argv);
+  if (parts->launch.is_locked)
+    resident_protect ();
 }
 
 bool
-successor_is_here (bool *may_forget)
+successor_is_here (struct inheritance *inherited)
 {
   const char *value = getenv (SUCCESSOR_VARIABLE);
+  int may_forget = 0, server = 0, ballast = 0;
 
-  *may_forget = value && *value;
+  if (value)
+    sscanf (value, "%d %d %d", &may_forget, &server, &ballast);
+  *inherited = (struct inheritance) { may_forget, server, ballast };
   unsetenv (SUCCESSOR_VARIABLE);
   return value != NULL;
 }
 
-/* Holding. */
+/* Holding.  Nothing is known of the configuration. */
 
 static void
 set_state (const struct handed *handed, enum keeper_state state, unsigned more)
@@ -93,39 +113,88 @@ set_state (const struct handed *handed, enum keeper_state state, unsigned more)
   pidfile_set_state (&pidfile, state);
 }
 
+static void
+watch_signals (sigset_t *set)
+{
+  static const int watched[] = { SIGCHLD, SIGHUP, SIGINT, SIGTERM };
+
+  sigemptyset (set);
+  for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
+    sigaddset (set, watched[i]);
+  sigprocmask (SIG_BLOCK, set, NULL);
+}
+
 /* Returns the signal. */
 static int
-await_signal (void)
+await_signal (const sigset_t *set)
 {
   const unsigned watchdog_ms = notify_watchdog_ms ();
   const struct timespec timeout = {
     .tv_sec = watchdog_ms / 1000, .tv_nsec = watchdog_ms % 1000 * 1000000,
   };
-  sigset_t set;
   int signal;
 
-  sigemptyset (&set);
-  sigaddset (&set, SIGHUP);
-  sigaddset (&set, SIGINT);
-  sigaddset (&set, SIGTERM);
-  sigprocmask (SIG_BLOCK, &set, NULL);
-  while ((signal = sigtimedwait (&set, NULL, watchdog_ms ? &timeout : NULL))
+  while ((signal = sigtimedwait (set, NULL, watchdog_ms ? &timeout : NULL))
          == -1)
     notify ("WATCHDOG=1\n");
   return signal;
 }
 
-int
-successor_hold (const struct handed *handed, char **argv)
+static void
+say_what_is_held (const struct handed *handed, pid_t server)
 {
-  warnx ("the memory is held until nbdzram restart or stop");
-  notify ("STATUS=not serving, the memory is held\n");
-  set_state (handed, KEEPER_HOLDING, 0);
-  if (await_signal () != SIGHUP)
-    return STATUS_FAILED;
+  if (server)
+    warnx ("the server goes on, but nobody would start it again: nbdzram "
+           "restart, once the configuration is right");
+  else
+    warnx ("the memory is held until nbdzram restart or stop");
+  notify ("STATUS=%s\n", server ? "serving, but not able to start again" :
+          "not serving, the memory is held");
+  set_state (handed, server ? KEEPER_REFUSED : KEEPER_HOLDING, 0);
+}
+
+static void
+reap (const struct handed *handed, struct inheritance *held)
+{
+  pid_t pid;
+
+  while ((pid = waitpid (-1, NULL, WNOHANG)) > 0) {
+    if (pid == held->ballast)
+      held->ballast = 0;
+    if (pid != held->server)
+      continue;
+    held->server = 0;
+    say_what_is_held (handed, 0);
+  }
+}
+
+static int
+end_held (const struct inheritance *held)
+{
+  if (held->server) {
+    kill (held->server, SIGKILL);
+    waitpid (held->server, NULL, 0);
+  }
+  return STATUS_FAILED;
+}
+
+int
+successor_hold (const struct handed *handed,
+                const struct inheritance *inherited, char **argv)
+{
+  struct inheritance held = *inherited;
+  sigset_t set;
+  int signal;
+
+  watch_signals (&set);
+  say_what_is_held (handed, held.server);
+  while ((signal = await_signal (&set)) == SIGCHLD)
+    reap (handed, &held);
+  if (signal != SIGHUP)
+    return end_held (&held);
   set_state (handed, KEEPER_STARTING, 1);
   handed_pass_on (handed);
-  setenv (SUCCESSOR_VARIABLE, "", 1);
+  announce (&held);
   execv (argv[0], argv);
   err (STATUS_FAILED, "%s", argv[0]);
 }

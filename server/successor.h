@@ -10,14 +10,16 @@
 
 #include "keeper.h"
 
-/* may_forget: what no export is there for any more.  Returns only if it cannot;
- * errno. */
-void successor_start (const struct keeper_parts *parts, bool may_forget);
+/* Returns only if it cannot; errno. */
+void successor_start (const struct keeper_parts *parts,
+                      const struct inheritance *inheritance);
 
-/* Is this process one, and may it forget?  To be asked once. */
-bool successor_is_here (bool *may_forget);
+/* Is this process one, and what does it find?  To be asked once. */
+bool successor_is_here (struct inheritance *inherited);
 
-/* It cannot serve: holds what it was handed, until the next one may. */
-int successor_hold (const struct handed *handed, char **argv);
+/* It cannot serve: holds what it was handed, until the next one may.  A server
+ * that is there serves on. */
+int successor_hold (const struct handed *handed,
+                    const struct inheritance *inherited, char **argv);
 
 #endif

@@ -187,11 +187,21 @@ quietly nbdcopy "$dir/data" "$disk"
 disks="$disk $disks"
 cp "$conf" "$dir/good"
 sed -i "s,^listen = .*,listen = unix:$dir/data," "$conf"
-fails "the new server did not start" "$NBDZRAM" restart -c "$conf"
+last=$(served_by)
+fails "goes on as before" "$NBDZRAM" restart -c "$conf"
 grep -q "listen: $dir/data: is there and not a socket" "$dir/log" ||
     fail "it does not say so"
-in_state holding || fail "it holds nothing"
+same "the server" "$(served_by)" "$last"
+has_ended "$last" && fail "it does not go on"
+fails "goes on as before" "$NBDZRAM" restart -c "$conf"
+has_ended "$last" && fail "it does not go on"
+require_content
+
+check "and when the server dies then, its memory is held"
+kill -9 "$last"
+wait_until "the memory is held" in_state holding
 fails "the new server did not start" "$NBDZRAM" restart -c "$conf"
+in_state holding || fail "it holds nothing"
 cp "$dir/good" "$conf"
 quietly "$NBDZRAM" restart -c "$conf"
 require_content
