@@ -89,14 +89,15 @@ await_moment () {       # PAGES
     done
 }
 
-# What the next server starts with is there again.
+# What the next server starts with is there again: 10 MiB, of which the kernel
+# counts up to 64 pages late.
 next_is_provided () {
     for ballast in /proc/[0-9]*; do
         read -r ballast_name 2>/dev/null < "$ballast/cmdline" || :
         [ "$ballast_name" = nbdzram-ballast ] || continue
         read -r _ ballast_all ballast_shared _ 2>/dev/null < "$ballast/statm" ||
             continue
-        [ $((ballast_all - ballast_shared)) -lt 4096 ] || return 0
+        [ $((ballast_all - ballast_shared)) -lt 2432 ] || return 0
     done
     return 1
 }

@@ -13,8 +13,9 @@
 
 # About 4:1, of which what does not fit into 256 MiB has to go out.
 vm_hog_mib=${VM_HOG_MIB:-500}
-vm_passes=${VM_PASSES-ordered shuffled}
-vm_reserve=${VM_RESERVE:-8M}
+vm_passes=${VM_PASSES-ordered ordered}
+vm_reserve=${VM_RESERVE:-4M}
+vm_min_free_kib=${VM_MIN_FREE_KIB:-8192}
 vm_kills=0
 
 vm_swap_begin () {
@@ -34,7 +35,8 @@ vm_swap_run () {
 hog_mib=$vm_hog_mib
 free -m
 echo 1 > /proc/sys/vm/overcommit_memory
-echo 8192 > /proc/sys/vm/min_free_kbytes
+echo $vm_min_free_kib > /proc/sys/vm/min_free_kbytes
+echo 5 > /proc/sys/vm/page-cluster
 ${VM_TUNE-}
 swap_on_$1 $2 "reserve = $vm_reserve"
 free -m
