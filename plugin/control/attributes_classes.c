@@ -13,8 +13,8 @@
 #include "attributes.h"
 
 /* zsmalloc's: up to 10 %, 20 % ... 90 %, 99 % and all of it. */
-#define NR_COLUMNS 11
-#define FULL_COLUMN (NR_COLUMNS - 1)
+#define NR_COLUMNS (NR_FULLNESS_GROUPS + 1)
+#define FULL_COLUMN NR_FULLNESS_GROUPS
 
 struct class_view {
   uint64_t nr_zspages[NR_COLUMNS];
@@ -23,14 +23,6 @@ struct class_view {
   uint64_t nr_held_pages;
   uint64_t nr_freeable_pages;
 };
-
-static unsigned
-column_of (const struct zspage *zspage, const struct sizeclass *class)
-{
-  const unsigned percent = zspage->nr_live * 100 / class->nr_objects;
-
-  return zspage->nr_live == class->nr_objects ? FULL_COLUMN : percent / 10;
-}
 
 static uint64_t
 pages_for (const struct sizeclass *class, uint64_t nr_objects)
@@ -49,43 +41,25 @@ pages_needed (const struct sizeclass *class, uint64_t nr_live)
     (rest ? pages_for (class, rest) : 0);
 }
 
-/* Under the class lock, and the layout lock: a resize may move descriptors.
- * Full zspages are in no group, nor is one that compaction has in its hands: it
- * is counted as full for that long. */
-static void
-count_zspages (const struct arena *arena, unsigned index,
-               struct class_view *view)
-{
-  const struct arena_class *class = &arena->classes[index];
-  uint64_t nr_with_room = 0;
-
-  for (unsigned group = 0; group < NR_ZSPAGE_LISTS; group++)
-    for (uint32_t link = class->groups[group]; link != 0;
-         link = arena->zspages[link - 1].next) {
-      view->nr_zspages[column_of (&arena->zspages[link - 1],
-                                  &arena->geometry.classes[index])]++;
-      nr_with_room++;
-    }
-  view->nr_zspages[FULL_COLUMN] += class->nr_zspages - nr_with_room;
-}
-
+/* A zspage that compaction has in its hands is in no group either: it is
+ * counted as full for that long. */
 static void
 view_class (struct arena *arena, unsigned index, struct class_view *view)
 {
-  const struct sizeclass *shape = &arena->geometry.classes[index];
-  struct arena_class *class = &arena->classes[index];
-  uint64_t needed;
+  struct arena_class_stats stats;
+  uint64_t nr_with_room = 0, needed;
 
-  *view = (struct class_view) { .nr_live = 0 };
-  pthread_rwlock_rdlock (&arena->layout_lock);
-  pthread_mutex_lock (&class->lock);
-  count_zspages (arena, index, view);
-  view->nr_objects = (uint64_t) class->nr_zspages * shape->nr_objects;
-  view->nr_live = class->nr_live;
-  view->nr_held_pages = class->nr_held_pages;
-  pthread_mutex_unlock (&class->lock);
-  pthread_rwlock_unlock (&arena->layout_lock);
-  needed = pages_needed (shape, view->nr_live);
+  arena_get_class_stats (arena, index, &stats);
+  *view = (struct class_view) {
+    .nr_objects = (uint64_t) stats.nr_zspages * stats.nr_objects,
+    .nr_live = stats.nr_live, .nr_held_pages = stats.nr_held_pages,
+  };
+  for (unsigned i = 0; i < NR_FULLNESS_GROUPS; i++) {
+    view->nr_zspages[i] = stats.nr_in_group[i];
+    nr_with_room += stats.nr_in_group[i];
+  }
+  view->nr_zspages[FULL_COLUMN] = stats.nr_zspages - nr_with_room;
+  needed = pages_needed (&arena->geometry.classes[index], view->nr_live);
   if (view->nr_held_pages > needed)
     view->nr_freeable_pages = view->nr_held_pages - needed;
 }
