@@ -286,17 +286,18 @@ say_how (int status)
 static void
 note_death (int status)
 {
-  const enum phase phase = keeper.phase;
+  const bool is_replaced = keeper.phase == PHASE_REPLACING;
+  const bool was_meant = is_replaced || keeper.phase == PHASE_ENDING;
 
   ballast_drop ();
   keeper.due_ms = 0;
-  if (phase != PHASE_ENDING && phase != PHASE_REPLACING)
+  if (!was_meant)
     say_how (status);
   keeper.server = 0;
   keeper.phase = PHASE_HOLDING;
-  if (phase == PHASE_REPLACING)
+  if (is_replaced)
     start_server ();
-  if (phase == PHASE_ENDING || phase == PHASE_REPLACING)
+  if (was_meant)
     return;
   keeper.nr_deaths++;
   notify ("STATUS=starting again; deaths: %u\n", keeper.nr_deaths);
