@@ -34,6 +34,7 @@
 #include "control/safeguard.h"
 #include "control/setup.h"
 #include "control/socket.h"
+#include "control/standby.h"
 #include "store/crash.h"
 #include "store/device.h"
 #include "store/live.h"
@@ -64,6 +65,7 @@ zram_load (void)
 {
   const char *crash = getenv ("ZRAM_DEBUG_CRASH");
 
+  standby_begin ();
   set_up_malloc ();
   report_set_sink (nbdkit_verror);
   if (crash && !crash_arm (crash))
@@ -212,10 +214,13 @@ outlive_keeper (void)
 static int
 zram_get_ready (void)
 {
+  const bool is_locked = conf_locks_memory (&conf);
+
   outlive_keeper ();
-  if (conf_locks_memory (&conf))
+  if (is_locked)
     safeguard_prepare ();
-  if (setup_exports (&exports, &conf) == -1)
+  if (standby_wait (is_locked) == -1 ||
+      setup_exports (&exports, &conf) == -1)
     return -1;
   return conf.control ? open_control () : 0;
 }

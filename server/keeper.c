@@ -18,9 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "../plugin/control/standby.h"
 #include "arguments.h"
-#include "ballast.h"
+#include "clock.h"
 #include "descriptor.h"
 #include "keeper.h"
 #include "logger.h"
@@ -35,6 +35,9 @@
  * pause, the others with ones that double. */
 #define FAILURES_MAX 5
 #define PAUSE_MS 50
+
+/* One that stands by and dies is not missed yet. */
+#define NEXT_PAUSE_MS 5000
 
 /* What it may take to answer the requests under way.  nbdkit also waits for
  * clients that ask nothing, and a disk that is attached has some; but a kill
@@ -52,7 +55,8 @@ enum phase {
   PHASE_SERVING,
   PHASE_PAUSE,                  /* until due_ms, then a start */
   PHASE_ENDING,                 /* until due_ms, then by force */
-  PHASE_REPLACING,              /* it was killed, the next one is started */
+  PHASE_SUCCEEDING,             /* it serves until the next one is ready */
+  PHASE_REPLACING,              /* it was killed, the next one is to serve */
   PHASE_HOLDING,                /* no server */
 };
 
@@ -61,18 +65,23 @@ static struct {
   enum goal goal;
   enum phase phase;
   pid_t server;                 /* 0: none */
+  pid_t next;                   /* the one that stands by; 0: none */
   pid_t checker;                /* 0: none */
   bool may_forget;              /* what a restart has no export for */
   int signal_fd;
-  int pipe[2];                  /* the server says that it is ready */
+  int pipe[2];                  /* servers say that they are ready */
+  int go[2];                    /* and are told that they are needed */
   int *fds;                     /* the server's, in their order */
   bool has_served;
+  bool is_kept;                 /* what a start takes is held in memory */
   bool has_failed;              /* the first one did not start */
   bool was_forced;              /* the last one had to be killed */
   unsigned nr_failures;         /* in a row */
+  unsigned nr_next_failures;    /* of those that stood by; in a row */
   unsigned nr_deaths;
   int64_t ready_ms;             /* when it began to serve */
   int64_t due_ms;               /* 0: never */
+  int64_t next_due_ms;          /* when another one is to stand by; 0: never */
   int64_t watchdog_ms;          /* the next one; 0: never */
 } keeper;
 
@@ -121,7 +130,8 @@ earlier (int64_t a, int64_t b)
 static int
 timeout_ms (void)
 {
-  const int64_t due = earlier (keeper.due_ms, keeper.watchdog_ms);
+  const int64_t due = earlier (keeper.next_due_ms,
+                               earlier (keeper.due_ms, keeper.watchdog_ms));
   const int64_t left = due - clock_now_ms ();
 
   return due == 0 ? -1 : left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : left;
@@ -141,12 +151,67 @@ feed_watchdog (void)
 /* Starts. */
 
 static void
-drain_pipe (void)
+drain (int fd)
 {
   char text[64];
 
-  while (read (keeper.pipe[0], text, sizeof text) > 0)
+  while (read (fd, text, sizeof text) > 0)
     ;
+}
+
+static pid_t
+launch (void)
+{
+  const pid_t pid = launch_start (&keeper.parts->launch, keeper.fds);
+
+  if (pid != -1)
+    return pid;
+  say ("no process for a server: %s", strerrordesc_np (errno));
+  return 0;
+}
+
+/* The one that serves goes on, and another one may stand by later. */
+static void
+do_without_next (void)
+{
+  keeper.next = 0;
+  if (keeper.goal == GOAL_STOP)
+    return;
+  if (keeper.phase == PHASE_SUCCEEDING) {
+    keeper.phase = PHASE_SERVING;
+    set_state (KEEPER_REFUSED);
+  }
+  if (keeper.parts->launch.is_locked &&
+      ++keeper.nr_next_failures < FAILURES_MAX)
+    keeper.next_due_ms = clock_now_ms () + NEXT_PAUSE_MS;
+}
+
+/* It finds no word to go. */
+static void
+launch_next (void)
+{
+  keeper.next_due_ms = 0;
+  drain (keeper.go[0]);
+  keeper.next = launch ();
+  if (keeper.next == 0)
+    do_without_next ();
+}
+
+/* Is there one, at whatever it may be, it is told; a new one finds the word
+ * there. */
+static pid_t
+take_next (void)
+{
+  const pid_t next = keeper.next;
+
+  keeper.next = 0;
+  keeper.next_due_ms = 0;
+  (void) !write (keeper.go[1], "", 1);
+  if (next == 0)
+    return launch ();
+  if (keeper.parts->launch.is_locked)
+    resident_hurry (next);
+  return next;
 }
 
 static void start_again (void);
@@ -159,16 +224,13 @@ start_server (void)
   if (parts->warning)
     say ("warning: %s: everybody who reaches this machine may read and write "
          "the disks", parts->warning);
-  drain_pipe ();
+  drain (keeper.pipe[0]);
   keeper.phase = PHASE_STARTING;
   keeper.due_ms = 0;
   set_state (KEEPER_STARTING);
-  keeper.server = launch_start (&parts->launch, keeper.fds);
-  if (keeper.server != -1)
-    return;
-  say ("no process for the server: %s", strerrordesc_np (errno));
-  keeper.server = 0;
-  start_again ();
+  keeper.server = take_next ();
+  if (keeper.server == 0)
+    start_again ();
 }
 
 /* Clients are refused from now on. */
@@ -213,34 +275,35 @@ tell_who_waits (void)
   keeper.parts->ready_fd = -1;
 }
 
-/* For the next one. */
+/* What it took to start the server is there for the next one. */
 static void
-provide (void)
+keep (pid_t server)
 {
-  if (!keeper.has_served) {
-    resident_keep (keeper.server);
-    pidfile_keep_state (&keeper.parts->pidfile);
-  }
-  ballast_take (keeper.parts->argv[0]);
+  if (keeper.is_kept || !keeper.parts->launch.is_locked)
+    return;
+  resident_keep (server);
+  pidfile_keep_state (&keeper.parts->pidfile);
+  keeper.is_kept = true;
 }
 
 /* The server wrote its number. */
 static void
-note_ready (void)
+note_serving (void)
 {
-  drain_pipe ();
   if (keeper.phase != PHASE_STARTING)
     return;
   keeper.phase = PHASE_SERVING;
   keeper.ready_ms = clock_now_ms ();
-  if (keeper.parts->launch.is_locked)
-    provide ();
+  keep (keeper.server);
   keeper.has_served = true;
   set_state (KEEPER_SERVING);
   notify ("READY=1\nSTATUS=process %d serves; exports: %u, deaths: %u\n",
           (int) keeper.server, keeper.parts->launch.nr_stores,
           keeper.nr_deaths);
   tell_who_waits ();
+  keeper.nr_next_failures = 0;
+  if (keeper.parts->launch.is_locked)
+    launch_next ();
 }
 
 /* Ends. */
@@ -250,6 +313,9 @@ static void
 end_server (void)
 {
   keeper.goal = GOAL_STOP;
+  keeper.next_due_ms = 0;
+  if (keeper.next != 0)
+    kill (keeper.next, SIGKILL);
   if (keeper.server == 0) {
     keeper.phase = PHASE_HOLDING;
     return;
@@ -271,16 +337,48 @@ replace_server (void)
   kill (keeper.server, SIGKILL);
 }
 
+/* The next one waits for its turn. */
 static void
-say_how (int status)
+note_standby (void)
+{
+  if (keeper.next == 0)
+    return;
+  keep (keeper.next);
+  keeper.nr_next_failures = 0;
+  if (keeper.phase == PHASE_SUCCEEDING)
+    replace_server ();
+}
+
+static void
+note_words (void)
+{
+  char words[64];
+  ssize_t r;
+
+  while ((r = read (keeper.pipe[0], words, sizeof words)) > 0)
+    if (memchr (words, STANDBY_IS_READY, r))
+      note_standby ();
+    else
+      note_serving ();
+}
+
+static void
+say_how (const char *which, pid_t pid, int status)
 {
   if (WIFSIGNALED (status))
-    say ("the server, process %d, was killed by signal %d (%s)",
-         (int) keeper.server, WTERMSIG (status),
-         sigabbrev_np (WTERMSIG (status)));
+    say ("the %sserver, process %d, was killed by signal %d (%s)", which,
+         (int) pid, WTERMSIG (status), sigabbrev_np (WTERMSIG (status)));
   else
-    say ("the server, process %d, ended with status %d", (int) keeper.server,
+    say ("the %sserver, process %d, ended with status %d", which, (int) pid,
          WEXITSTATUS (status));
+}
+
+static void
+note_next_death (int status)
+{
+  if (keeper.goal == GOAL_SERVE)
+    say_how ("next ", keeper.next, status);
+  do_without_next ();
 }
 
 static void
@@ -289,10 +387,9 @@ note_death (int status)
   const bool is_replaced = keeper.phase == PHASE_REPLACING;
   const bool was_meant = is_replaced || keeper.phase == PHASE_ENDING;
 
-  ballast_drop ();
   keeper.due_ms = 0;
   if (!was_meant)
-    say_how (status);
+    say_how ("", keeper.server, status);
   keeper.server = 0;
   keeper.phase = PHASE_HOLDING;
   if (is_replaced)
@@ -334,7 +431,8 @@ start_check (bool force)
   _exit (127);
 }
 
-/* The next version takes over; if it cannot, this one goes on. */
+/* The next version takes over; if it cannot, this one goes on.  Whoever stands
+ * by ends, since nobody is left who could tell it to go. */
 static void
 succeed (void)
 {
@@ -342,7 +440,6 @@ succeed (void)
   logger_step_aside ();
   successor_start (keeper.parts, &(struct inheritance) {
     .may_forget = keeper.may_forget, .server = keeper.server,
-    .ballast = ballast_pid (),
   });
   logger_step_in ();
   say ("%s: cannot be executed: %s", keeper.parts->argv[0],
@@ -368,17 +465,13 @@ note_check (int status)
 static void
 begin (void)
 {
-  const struct inheritance *inherited = &keeper.parts->inherited;
-
-  keeper.server = inherited->server;
-  ballast_adopt (inherited->ballast);
+  keeper.server = keeper.parts->inherited.server;
   if (keeper.server == 0) {
     start_server ();
     return;
   }
-  if (keeper.parts->launch.is_locked)
-    provide ();
-  replace_server ();
+  keeper.phase = PHASE_SUCCEEDING;
+  launch_next ();
 }
 
 /* Events. */
@@ -392,10 +485,10 @@ reap (void)
   while ((pid = waitpid (-1, &status, WNOHANG)) > 0)
     if (pid == keeper.server)
       note_death (status);
+    else if (pid == keeper.next)
+      note_next_death (status);
     else if (pid == keeper.checker)
       note_check (status);
-    else
-      ballast_note_end (pid);
 }
 
 /* The value that comes with a hang-up means force. */
@@ -425,6 +518,8 @@ note_time (void)
 
   if (keeper.watchdog_ms && now >= keeper.watchdog_ms)
     feed_watchdog ();
+  if (keeper.next_due_ms && now >= keeper.next_due_ms)
+    launch_next ();
   if (!keeper.due_ms || now < keeper.due_ms)
     return;
   keeper.due_ms = 0;
@@ -447,7 +542,7 @@ wait_for_events (void)
 
   if (poll (fds, 2, timeout_ms ()) > 0) {
     if (fds[1].revents)
-      note_ready ();
+      note_words ();
     if (fds[0].revents)
       note_signals ();
   }
@@ -456,16 +551,23 @@ wait_for_events (void)
 
 /* The whole. */
 
+void
+keeper_block_signals (sigset_t *set)
+{
+  static const int watched[] = { SIGCHLD, SIGHUP, SIGINT, SIGTERM };
+
+  sigemptyset (set);
+  for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
+    sigaddset (set, watched[i]);
+  sigprocmask (SIG_SETMASK, set, NULL);
+}
+
 static void
 watch_signals (void)
 {
-  static const int watched[] = { SIGCHLD, SIGHUP, SIGINT, SIGTERM };
   sigset_t set;
 
-  sigemptyset (&set);
-  for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
-    sigaddset (&set, watched[i]);
-  sigprocmask (SIG_SETMASK, &set, NULL);
+  keeper_block_signals (&set);
   signal (SIGPIPE, SIG_IGN);
   keeper.signal_fd = signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -476,28 +578,32 @@ move_up (int fd)
   return descriptor_move_up (fd, keeper_first_fd (keeper.parts));
 }
 
-/* The server opens the pipe anew, as the user that it runs as. */
+/* The server opens the first one anew, as the user that it runs as. */
 static int
-make_pipe (void)
+make_pipes (void)
 {
   const struct launch *launch = &keeper.parts->launch;
 
-  if (pipe2 (keeper.pipe, O_CLOEXEC | O_NONBLOCK) == -1)
+  if (pipe2 (keeper.pipe, O_CLOEXEC | O_NONBLOCK) == -1 ||
+      pipe2 (keeper.go, O_CLOEXEC | O_NONBLOCK) == -1)
     return -1;
   if (launch->uid != 0 &&
       fchown (keeper.pipe[1], launch->uid, launch->gid) == -1)
     return -1;
   keeper.pipe[0] = move_up (keeper.pipe[0]);
   keeper.pipe[1] = move_up (keeper.pipe[1]);
+  keeper.go[0] = move_up (keeper.go[0]);
+  keeper.go[1] = move_up (keeper.go[1]);
   keeper.signal_fd = move_up (keeper.signal_fd);
-  return keeper.pipe[0] == -1 || keeper.pipe[1] == -1 ? -1 : 0;
+  return keeper.pipe[0] == -1 || keeper.pipe[1] == -1 ||
+    keeper.go[0] == -1 || keeper.go[1] == -1 ? -1 : 0;
 }
 
 static int
 collect_fds (void)
 {
   const struct keeper_parts *parts = keeper.parts;
-  int *fd = calloc (parts->listeners.nr + parts->memory.nr + 1, sizeof *fd);
+  int *fd = calloc (parts->listeners.nr + parts->memory.nr + 2, sizeof *fd);
 
   keeper.fds = fd;
   if (!fd)
@@ -506,7 +612,8 @@ collect_fds (void)
     *fd++ = parts->listeners.fds[i];
   for (unsigned i = 0; i < parts->memory.nr; i++)
     *fd++ = parts->memory.stores[i].fd;
-  *fd = keeper.pipe[1];
+  *fd++ = keeper.pipe[1];
+  *fd = keeper.go[0];
   return 0;
 }
 
@@ -537,7 +644,7 @@ keeper_run (struct keeper_parts *parts)
 {
   keeper.parts = parts;
   watch_signals ();
-  if (make_pipe () == -1 || collect_fds () == -1) {
+  if (make_pipes () == -1 || collect_fds () == -1) {
     warn ("keeper");
     return STATUS_FAILED;
   }
@@ -549,7 +656,7 @@ keeper_run (struct keeper_parts *parts)
     resident_protect ();
   }
   begin ();
-  while (keeper.goal != GOAL_STOP || keeper.server != 0)
+  while (keeper.goal != GOAL_STOP || keeper.server != 0 || keeper.next != 0)
     wait_for_events ();
   return stop ();
 }

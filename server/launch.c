@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../plugin/control/file.h"
+#include "../plugin/control/standby.h"
 #include "arguments.h"
 #include "launch.h"
 
@@ -179,6 +180,7 @@ is_ours (const char *variable)
 {
   static const char *const ours[] = {
     "LISTEN_", "NOTIFY_SOCKET=", "WATCHDOG_", "NBDZRAM_KEEPER=",
+    STANDBY_VARIABLE "=",
   };
 
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
@@ -190,6 +192,7 @@ is_ours (const char *variable)
 static void
 make_environment (struct launch *launch)
 {
+  const int go_fd = launch_first_free_fd (launch) - 1;
   struct words words = { .nr = 0 };
   char *variable;
 
@@ -198,6 +201,7 @@ make_environment (struct launch *launch)
       add (&words, "%s", *old);
   add (&words, "LISTEN_FDS=%u", launch->nr_listeners);
   add (&words, "NBDZRAM_KEEPER=%d", (int) getpid ());
+  add (&words, STANDBY_VARIABLE "=%d:%d", go_fd - 1, go_fd);
   variable = add (&words, "LISTEN_PID=%010d", 0);
   launch->listen_pid = strchr (variable, '=') + 1;
   launch->envp = words.words;
@@ -258,7 +262,7 @@ launch_prepare (struct launch *launch, const struct conf *conf,
 int
 launch_first_free_fd (const struct launch *launch)
 {
-  return FIRST_FD + launch->nr_listeners + launch->nr_stores + 1;
+  return FIRST_FD + launch->nr_listeners + launch->nr_stores + 2;
 }
 
 /* The child, which has the keeper's memory until it executes: system calls

@@ -4,7 +4,8 @@
  *
  * The server finds the listening sockets from descriptor 3 on, as systemd hands
  * them over, then the memory of each export, then a pipe into which it writes
- * its number when it is ready.
+ * its number when it is ready, and one that it is told to begin through
+ * (plugin/control/standby.h).
  */
 #ifndef NBDZRAM_LAUNCH_H
 #define NBDZRAM_LAUNCH_H
@@ -42,7 +43,7 @@ void launch_print (const struct launch *launch, FILE *file);
 /* The lowest descriptor that the server does not use. */
 int launch_first_free_fd (const struct launch *launch);
 
-/* fds: those of the listeners, of the stores, and the pipe; none is below
+/* fds: those of the listeners, of the stores, and the pipes; none is below
  * launch_first_free_fd.  Returns the child, or -1 and errno.  Neither allocates
  * nor leaves anything behind if the program cannot be executed: then the child
  * ends with status 127. */

@@ -14,7 +14,6 @@
 
 #include "attach.h"
 #include "attribute.h"
-#include "ballast.h"
 #include "command.h"
 #include "inifile.h"
 #include "serve.h"
@@ -206,8 +205,6 @@ main (int argc, char **argv)
 
   if (argc < 1)
     return STATUS_USAGE;
-  if (strcmp (argv[0], BALLAST_NAME) == 0)
-    return ballast_run ();
   argv[0] = program_invocation_name = program_invocation_short_name = name;
   status = dispatch (argc, argv);
   if (fflush (stdout) == 0 && !ferror (stdout))

@@ -220,27 +220,34 @@ resident_keep_self (bool connects)
   return good;
 }
 
-/* Both are inherited. */
+/* These are inherited. */
 
-static bool
-leave_killer (void)
+bool
+resident_leave_killer (void)
 {
   static const char least[] = "-1000";
   const int fd = open ("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  const bool good = fd != -1 &&
-    write (fd, least, sizeof least - 1) == sizeof least - 1;
+  bool good;
 
-  if (fd != -1)
-    close (fd);
+  if (fd == -1)
+    return false;
+  good = write (fd, least, sizeof least - 1) == sizeof least - 1;
+  close (fd);
   return good;
 }
 
 static bool
-become_realtime (void)
+become_realtime (pid_t pid)
 {
   const struct sched_param param = { .sched_priority = 1 };
 
-  return sched_setscheduler (0, SCHED_FIFO, &param) == 0;
+  return sched_setscheduler (pid, SCHED_FIFO, &param) == 0;
+}
+
+void
+resident_hurry (pid_t server)
+{
+  become_realtime (server);
 }
 
 void
@@ -265,11 +272,11 @@ say_missing (const char *what, const char *needed)
 void
 resident_protect (void)
 {
-  if (!leave_killer ())
+  if (!resident_leave_killer ())
     say_missing ("may be killed when memory is short", "CAP_SYS_RESOURCE");
   if (prctl (PR_SET_IO_FLUSHER, 1, 0, 0, 0) == -1)
     say_missing ("may wait for its own disk", "CAP_SYS_RESOURCE");
-  if (!become_realtime ())
+  if (!become_realtime (0))
     say_missing ("has no real-time priority", "CAP_SYS_NICE");
 }
 

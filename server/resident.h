@@ -21,8 +21,15 @@ void resident_protect (void);
 /* While a server is there: what is to be started may wait for it. */
 void resident_expose (void);
 
-/* When a server is ready. */
+/* When a server is ready, or stands by. */
 void resident_keep (pid_t server);
+
+/* The server goes on before all others, which those that stood by may not have
+ * asked for yet. */
+void resident_hurry (pid_t server);
+
+/* For this process alone, and for those that it starts.  False: errno. */
+bool resident_leave_killer (void);
 
 /* This process alone, with no message: data, stack and our program, and if it
  * connects to servers, the libraries for that. */

@@ -3,7 +3,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <sched.h>
@@ -54,19 +53,6 @@ touch_heap (void)
   free (spare);
 }
 
-static int
-protect_from_killer (void)
-{
-  const int fd = open ("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  ssize_t put;
-
-  if (fd == -1)
-    return -1;
-  put = write (fd, "-1000", 5);
-  close (fd);
-  return put == -1 ? -1 : 0;
-}
-
 static void
 say_missing (const char *what)
 {
@@ -96,7 +82,7 @@ steady_hold (void)
   /* Two calls: what comes is wanted wholly, of what is there not all. */
   if (!resident_keep_self (true) || mlockall (MCL_FUTURE) == -1)
     say_missing ("locked memory");
-  if (protect_from_killer () == -1)
+  if (!resident_leave_killer ())
     say_missing ("protection from the kernel's killer");
   if (prctl (PR_SET_IO_FLUSHER, 1, 0, 0, 0) == -1)
     say_missing ("the kernel's reserve of memory");

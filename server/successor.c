@@ -61,8 +61,8 @@ announce (const struct inheritance *inheritance)
 {
   char text[64];
 
-  snprintf (text, sizeof text, "%d %d %d", inheritance->may_forget,
-            (int) inheritance->server, (int) inheritance->ballast);
+  snprintf (text, sizeof text, "%d %d", inheritance->may_forget,
+            (int) inheritance->server);
   setenv (SUCCESSOR_VARIABLE, text, 1);
 }
 
@@ -76,7 +76,7 @@ successor_start (const struct keeper_parts *parts,
   stores_hold_over (&parts->memory, keeper_first_fd (parts));
   handed_announce (legacy.nr, legacy.names ? legacy.names : "");
   announce (inheritance);
-  if (inheritance->server)
+  if (inheritance->server && parts->launch.is_locked)
     resident_expose ();
   execv (parts->argv[0], parts->argv);
   if (parts->launch.is_locked)
@@ -87,11 +87,11 @@ bool
 successor_is_here (struct inheritance *inherited)
 {
   const char *value = getenv (SUCCESSOR_VARIABLE);
-  int may_forget = 0, server = 0, ballast = 0;
+  int may_forget = 0, server = 0;
 
   if (value)
-    sscanf (value, "%d %d %d", &may_forget, &server, &ballast);
-  *inherited = (struct inheritance) { may_forget, server, ballast };
+    sscanf (value, "%d %d", &may_forget, &server);
+  *inherited = (struct inheritance) { may_forget, server };
   unsetenv (SUCCESSOR_VARIABLE);
   return value != NULL;
 }
@@ -111,17 +111,6 @@ set_state (const struct handed *handed, enum keeper_state state, unsigned more)
     return;
   pidfile.nr_restarts += more;
   pidfile_set_state (&pidfile, state);
-}
-
-static void
-watch_signals (sigset_t *set)
-{
-  static const int watched[] = { SIGCHLD, SIGHUP, SIGINT, SIGTERM };
-
-  sigemptyset (set);
-  for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
-    sigaddset (set, watched[i]);
-  sigprocmask (SIG_BLOCK, set, NULL);
 }
 
 /* Returns the signal. */
@@ -158,14 +147,11 @@ reap (const struct handed *handed, struct inheritance *held)
 {
   pid_t pid;
 
-  while ((pid = waitpid (-1, NULL, WNOHANG)) > 0) {
-    if (pid == held->ballast)
-      held->ballast = 0;
-    if (pid != held->server)
-      continue;
-    held->server = 0;
-    say_what_is_held (handed, 0);
-  }
+  while ((pid = waitpid (-1, NULL, WNOHANG)) > 0)
+    if (pid == held->server) {
+      held->server = 0;
+      say_what_is_held (handed, 0);
+    }
 }
 
 static int
@@ -186,7 +172,7 @@ successor_hold (const struct handed *handed,
   sigset_t set;
   int signal;
 
-  watch_signals (&set);
+  keeper_block_signals (&set);
   say_what_is_held (handed, held.server);
   while ((signal = await_signal (&set)) == SIGCHLD)
     reap (handed, &held);

@@ -2,12 +2,15 @@
 /* What is in memory before the first request; see presence.h. */
 #include <config.h>
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "../store/pages.h"
 #include "../store/report.h"
@@ -86,10 +89,35 @@ is_same_file (const struct mapping *one, const struct mapping *other)
   return one->path[0] == '/' && strcmp (one->path, other->path) == 0;
 }
 
+#define PAGES_AT_ONCE 512
+
+/* Of what need not be there, what was written to must not be swapped out
+ * either, and may be already: bit 62 of an entry of pagemap. */
+static void
+bring_back (const struct mapping *mapping, int pagemap)
+{
+  static uint64_t entries[PAGES_AT_ONCE];
+  const size_t nr_all = (mapping->end - mapping->start) / PAGE_BYTES;
+  ssize_t nr;
+
+  for (size_t done = 0; done < nr_all; done += nr) {
+    nr = nr_all - done < PAGES_AT_ONCE ? nr_all - done : PAGES_AT_ONCE;
+    nr = pread (pagemap, entries, nr * sizeof *entries,
+                (mapping->start / PAGE_BYTES + done) * sizeof *entries);
+    nr /= (ssize_t) sizeof *entries;
+    if (nr <= 0)
+      return;
+    for (ssize_t i = 0; i < nr; i++)
+      if (entries[i] >> 62 & 1)
+        pages_touch ((char *) mapping->start + (done + i) * PAGE_BYTES,
+                     PAGE_BYTES, false);
+  }
+}
+
 /* Data of a file, large or small, and where its code and constants are wanted,
  * these too. */
 static void
-make_present (const struct mapping *mapping, bool wanted)
+make_present (const struct mapping *mapping, bool wanted, int pagemap)
 {
   const size_t bytes = mapping->end - mapping->start;
   const size_t bytes_max =
@@ -99,6 +127,8 @@ make_present (const struct mapping *mapping, bool wanted)
     pages_touch ((void *) mapping->start, bytes, true);
   else if (mapping->readable && wanted)
     pages_touch ((void *) mapping->start, bytes, false);
+  else if (mapping->readable)
+    bring_back (mapping, pagemap);
 }
 
 #define FILE_MAPPINGS_MAX 16
@@ -122,7 +152,7 @@ is_c_library (const struct group *group)
 }
 
 static void
-finish_group (struct group *group)
+finish_group (struct group *group, int pagemap)
 {
   size_t bytes = 0;
   bool wanted;
@@ -132,7 +162,7 @@ finish_group (struct group *group)
   wanted = group->nr > 0 && group->mappings[0].path[0] == '/' &&
     (bytes <= FILE_BYTES_MAX || is_c_library (group));
   for (unsigned i = 0; i < group->nr; i++)
-    make_present (&group->mappings[i], wanted);
+    make_present (&group->mappings[i], wanted, pagemap);
   group->nr = 0;
 }
 
@@ -140,12 +170,16 @@ void
 presence_make (void)
 {
   FILE *file = fopen ("/proc/self/maps", "re");
+  const int pagemap = open ("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   struct group group = { .nr = 0 };
   struct mapping mapping;
 
   /* A huge page has more than is wanted, and while the kernel makes one of
    * small ones these are gone. */
   prctl (PR_SET_THP_DISABLE, 1, 0, 0, 0);
+  /* First, so that nothing goes behind our back; safeguard.c tells if it could
+   * not be had. */
+  pages_lock_present ();
   if (!file) {
     report_error ("lock_memory: /proc/self/maps: %m");
     return;
@@ -153,10 +187,12 @@ presence_make (void)
   while (read_mapping (file, &mapping)) {
     if (group.nr == FILE_MAPPINGS_MAX ||
         (group.nr > 0 && !is_same_file (&group.mappings[0], &mapping)))
-      finish_group (&group);
+      finish_group (&group, pagemap);
     group.mappings[group.nr++] = mapping;
   }
-  finish_group (&group);
+  finish_group (&group, pagemap);
   fclose (file);
+  if (pagemap != -1)
+    close (pagemap);
   pages_touch_files ();
 }

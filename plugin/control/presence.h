@@ -10,7 +10,8 @@
  * never shrinks. */
 void presence_prepare_heap (void);
 
-/* Make it present, in the process that serves. */
+/* Make it present, in the process that serves, and as far as memory can be
+ * locked, keep it so. */
 void presence_make (void);
 
 #endif

@@ -29,10 +29,6 @@
 #define PR_GET_IO_FLUSHER 58
 #endif
 
-/* With blocks of 64 KiB a request takes up to 201 KiB of it, with those of
- * 4 KiB 22 (tests/unit/test-stack-depth.c). */
-#define STACK_BYTES_MAX ((size_t) 256 << 10)
-
 #define OOM_SCORE_ADJ_PATH "/proc/self/oom_score_adj"
 #define OOM_SCORE_ADJ_MIN (-1000)
 
@@ -158,7 +154,7 @@ stack_bytes (void)
 static bool
 has_small_stacks (void)
 {
-  return stack_bytes () <= STACK_BYTES_MAX;
+  return stack_bytes () <= SAFEGUARD_STACK_BYTES;
 }
 
 /* glibc looked at RLIMIT_STACK when the process began, so that would come too
@@ -173,7 +169,7 @@ take_small_stacks (enum safeguard_id id)
     return;
   errnum = pthread_attr_init (&attr);
   if (errnum == 0) {
-    pthread_attr_setstacksize (&attr, STACK_BYTES_MAX);
+    pthread_attr_setstacksize (&attr, SAFEGUARD_STACK_BYTES);
     errnum = pthread_setattr_default_np (&attr);
     pthread_attr_destroy (&attr);
   }
@@ -229,6 +225,18 @@ safeguard_prepare (void)
 {
   process.wanted = true;
   presence_prepare_heap ();
+}
+
+/* What is mapped later comes with safeguard_begin. */
+void
+safeguard_stand_by (void)
+{
+  if (!process.wanted)
+    return;
+  presence_make ();
+  take_oom_score_adj (SAFEGUARD_OOM_SCORE_ADJ);
+  take_io_flusher (SAFEGUARD_IO_FLUSHER);
+  take_realtime (SAFEGUARD_REALTIME);
 }
 
 void

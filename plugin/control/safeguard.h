@@ -30,6 +30,7 @@
 #define ZRAM_SAFEGUARD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum safeguard_id {
   SAFEGUARD_LOCKED_MEMORY,
@@ -50,6 +51,10 @@ enum safeguard_state {
 
 #define SAFEGUARD_WHY_CHARS 128
 
+/* A small stack, at most.  With blocks of 64 KiB a request takes up to 201 KiB
+ * of it, with those of 4 KiB 22 (tests/unit/test-stack-depth.c). */
+#define SAFEGUARD_STACK_BYTES ((size_t) 256 << 10)
+
 struct safeguard {
   enum safeguard_state state;
   char why[SAFEGUARD_WHY_CHARS];        /* "": nothing to say */
@@ -62,6 +67,10 @@ const char *safeguard_state_name (enum safeguard_state state);
 /* Before the devices are made, so that what they allocate is where it can be
  * kept present.  Without this call the others do nothing, and all are off. */
 void safeguard_prepare (void);
+
+/* In one that waits to serve (standby.h): what it has stays in memory, and it
+ * goes on at once when it is told to.  What cannot be had is said later. */
+void safeguard_stand_by (void);
 
 /* In the process that serves, before it starts a thread: memory is locked.
  * What its parent gave it for requests it keeps, since until safeguard_take it

@@ -16,6 +16,7 @@
 #include "../store/background.h"
 #include "../store/report.h"
 #include "connection.h"
+#include "safeguard.h"
 #include "socket.h"
 #include "unix_listener.h"
 
@@ -23,10 +24,6 @@
  * whatever is under way can be watched. */
 #define NR_THREADS 8
 #define NR_STORES_MAX (NR_THREADS - 2)
-
-/* What runs here is as deep as the plugin's own requests, so whoever made
- * stacks for these small, since they are locked into memory, meant ours too. */
-#define STACK_BYTES_MAX ((size_t) 256 << 10)
 
 #define BACKLOG 128
 
@@ -121,14 +118,16 @@ serve (void *opaque)
   return NULL;
 }
 
+/* What runs here is as deep as the plugin's own requests, so whoever made
+ * stacks for these small, since they are locked into memory, meant ours too. */
 static void
 limit_stack (pthread_attr_t *attr)
 {
   size_t bytes;
 
   if (pthread_attr_getstacksize (attr, &bytes) != 0 ||
-      bytes > STACK_BYTES_MAX)
-    pthread_attr_setstacksize (attr, STACK_BYTES_MAX);
+      bytes > SAFEGUARD_STACK_BYTES)
+    pthread_attr_setstacksize (attr, SAFEGUARD_STACK_BYTES);
 }
 
 static int

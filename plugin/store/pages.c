@@ -262,12 +262,18 @@ pages_unreserve (void *start, size_t bytes)
   munmap (start, bytes);
 }
 
+int
+pages_lock_present (void)
+{
+  return mlockall (MCL_CURRENT|MCL_ONFAULT);
+}
+
 /* In this order: with both at once all that is mapped now would be populated,
  * and a second call that says nothing of the present leaves it as it is. */
 int
 pages_lock (void)
 {
-  if (mlockall (MCL_CURRENT|MCL_ONFAULT) == -1 || mlockall (MCL_FUTURE) == -1)
+  if (pages_lock_present () == -1 || mlockall (MCL_FUTURE) == -1)
     return -1;
   atomic_store (&locked, true);
   return 0;

@@ -43,6 +43,9 @@ void *pages_map (int fd, uint64_t offset, size_t bytes);
  * errno. */
 int pages_lock (void);
 
+/* What is there now alone; what comes later may be swapped out.  -1: errno. */
+int pages_lock_present (void);
+
 /* Does the kernel say so? */
 bool pages_are_locked (void);
 

@@ -38,6 +38,22 @@ chmod +x "$NBDZRAM_NBDKIT"
 : > "$servers"
 
 served_by () { tail -n 1 "$servers"; }
+
+# With lock_memory=on that one may stand by, or be about to: then these know.
+named () {      # NAME, of the newest one that lives
+    tac "$servers" | while read -r named_server; do
+        read -r named_name 2>/dev/null < "/proc/$named_server/comm" || continue
+        # Before it executes the real one it has the same name.
+        case $named_name,$(readlink "/proc/$named_server/exe") in
+            "$1",*/nbdkit) echo "$named_server"; break ;;
+        esac
+    done
+}
+serving () { named nbdkit; }
+standing_by () { named nbdkit-standby; }
+is_standing_by () { [ -n "$(standing_by)" ]; }
+await_standby () { wait_until "the next one stands by" is_standing_by; }
+
 nr_starts () { wc -l < "$servers"; }
 
 # in_state STATE…

@@ -39,18 +39,19 @@ check "servers that die"
 ) > "$dir/log" 2>&1 < /dev/null &
 server=$!
 wait_until "the keeper serves" in_state serving
+await_standby
 touch "$ZRAM_TEST_NO_ALLOCATION"
 faults=$(nr_faults)
 for signal in KILL TERM; do
-    last=$(served_by)
-    kill -s $signal "$last"
-    wait_until "another one serves" is_other_server "$last"
+    kill -s $signal "$(serving)"
     quietly nbdinfo --size "nbd+unix:///disk?socket=$socket"
+    await_standby
 done
+kill -9 "$(standing_by)"
 
 check "and that are given up"
 touch "$broken"
-kill -9 "$(served_by)"
+kill -9 "$(serving)"
 wait_until "it is given up" in_state holding
 if [ -n "$is_locked" ]; then
     same "the pages that it waited for" "$(($(nr_faults) - faults))" 0

@@ -20,7 +20,7 @@ start_client () {
 }
 client_is_served () {
     wait "$client" || fail "the client failed: $(cat "$dir/client")"
-    same "the client's size" "$(cat "$dir/client")" 67108864
+    same "the client's size" "$(cat "$dir/client")" "${1-67108864}"
 }
 is_connected () { [ "$(grep -cF "$socket" /proc/net/unix)" -ge 2 ]; }
 
@@ -134,15 +134,21 @@ same "the locked segments" "$(nr_locked)" "$locked"
 
 check "with clients that come meanwhile"
 mkfifo "$gate"
+last=$(served_by)
 "$NBDZRAM" restart -c "$conf" > "$dir/said" 2>&1 &
 restart=$!
-wait_until "the new one starts" in_state starting
+is_at_gate () { [ "$(served_by)" != "$last" ]; }
+wait_until "the new one starts" is_at_gate
 start_client
-wait_until "the client is in the queue" is_connected
+client_is_served 33554432
+in_state starting || fail "it was replaced before its time"
+has_ended "$last" && fail "it ended before its time"
 echo go > "$gate"
 rm "$gate"
 wait "$restart" || fail "$(cat "$dir/said")"
-wait "$client" || fail "the client failed: $(cat "$dir/client")"
+has_ended "$last" || fail "the old one is there"
+start_client
+client_is_served 33554432
 require_content
 same "the locked segments" "$(nr_locked)" "$locked"
 

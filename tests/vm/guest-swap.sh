@@ -89,15 +89,11 @@ await_moment () {       # PAGES
     done
 }
 
-# What the next server starts with is there again: 10 MiB, of which the kernel
-# counts up to 64 pages late.
+# The next server stands by.
 next_is_provided () {
-    for ballast in /proc/[0-9]*; do
-        read -r ballast_name 2>/dev/null < "$ballast/cmdline" || :
-        [ "$ballast_name" = nbdzram-ballast ] || continue
-        read -r _ ballast_all ballast_shared _ 2>/dev/null < "$ballast/statm" ||
-            continue
-        [ $((ballast_all - ballast_shared)) -lt 2432 ] || return 0
+    for next_stat in /proc/[0-9]*/stat; do
+        read -r _ next_name _ 2>/dev/null < "$next_stat" || continue
+        [ "$next_name" != '(nbdkit-standby)' ] || return 0
     done
     return 1
 }
@@ -158,7 +154,9 @@ end_swap_on_stock () { end_swap; }
 end_swap_on_ours () {   # KILLS
     end_swap
     nbdzram status
-    grep -E 'VmLck|VmRSS|Threads' "/proc/$(pidof nbdkit)/status"
+    for pid in $(pidof nbdkit nbdkit-standby); do
+        grep -E '^(Name|VmLck|VmPTE|VmRSS|Rss|Threads)' "/proc/$pid/status"
+    done
     if [ "$1" -gt 0 ]; then
         [ "$(cat /run/killed)" -eq "$1" ] || fail "not killed $1 times"
         [ -e /run/replaced ] || fail "not replaced"
