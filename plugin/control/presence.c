@@ -36,6 +36,9 @@
 /* Static data.  Reservations and nbdkit's 192 MiB of buffers are larger. */
 #define ANONYMOUS_BYTES_MAX ((size_t) 1 << 20)
 
+/* Those buffers; reservations are larger. */
+#define STATIC_BYTES_MAX ((size_t) 256 << 20)
+
 /* The compiler must not see that nothing is done with it. */
 static void *volatile grown;
 
@@ -127,7 +130,7 @@ make_present (const struct mapping *mapping, bool wanted, int pagemap)
     pages_touch ((void *) mapping->start, bytes, true);
   else if (mapping->readable && wanted)
     pages_touch ((void *) mapping->start, bytes, false);
-  else if (mapping->readable)
+  else if (mapping->readable && bytes <= STATIC_BYTES_MAX)
     bring_back (mapping, pagemap);
 }
 

@@ -14,8 +14,10 @@ mkdir -p "crashes/$name"
 
 if [ "$FUZZ_ENGINE" = driver ]; then
     [ "$FUZZ_STEPS" -eq 0 ] || unset FUZZ_SECONDS
-    # A program takes as long as a hundred of the others' inputs.
-    [ "$name" != fuzz-device ] || FUZZ_STEPS=$((FUZZ_STEPS / 100))
+    # A program or a store takes as long as a hundred of the others' inputs.
+    case $name in
+        fuzz-adopt|fuzz-device) FUZZ_STEPS=$((FUZZ_STEPS / 100)) ;;
+    esac
     FUZZ_CURRENT=crashes/$name/current
     export FUZZ_CURRENT
     if "$fuzzer" "$seeds"; then
