@@ -43,6 +43,9 @@
 #define PAGES_MAX 512u
 #define OPS_MAX 64u
 
+/* A recount looks at all blocks that a disk could have. */
+#define RECOUNT_BYTES_MAX (UINT64_C (1) << 30)
+
 enum op { OP_BYTES, OP_WORD, OP_COPY, OP_LOSE, OP_CUT, NR_OPS };
 
 struct page {
@@ -289,7 +292,7 @@ use (struct device *device, bool may_differ)
     read_block (device, block, may_differ);
   if (!may_differ)
     mend (device);
-  else
+  else if (device->size_bytes <= RECOUNT_BYTES_MAX)
     recount_device (device);
 }
 

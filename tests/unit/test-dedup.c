@@ -1099,8 +1099,8 @@ main (void)
   test (a_disk_with_more_blocks_than_shares_leave_is_refused);
   test (after_a_reset_a_disk_can_be_as_large_as_ever);
   test (a_disk_does_not_grow_into_shares_that_come_meanwhile);
-  test (the_index_keeps_its_entries_when_it_grows);
-  test (without_memory_the_index_stays_as_it_is);
+  test_alone (the_index_keeps_its_entries_when_it_grows);
+  test_alone (without_memory_the_index_stays_as_it_is);
   test (without_an_index_no_index_grows);
   return 0;
 }

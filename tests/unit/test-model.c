@@ -22,7 +22,7 @@
 #include "recount.h"
 
 #define NR_BLOCKS 40
-#define STEPS 300
+#define STEPS steps_alone (300)
 
 struct model {
   struct random random;
