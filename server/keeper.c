@@ -181,9 +181,12 @@ do_without_next (void)
     keeper.phase = PHASE_SERVING;
     set_state (KEEPER_REFUSED);
   }
-  if (keeper.parts->launch.is_locked &&
-      ++keeper.nr_next_failures < FAILURES_MAX)
+  if (!keeper.parts->launch.is_locked)
+    return;
+  if (++keeper.nr_next_failures < FAILURES_MAX)
     keeper.next_due_ms = clock_now_ms () + NEXT_PAUSE_MS;
+  else
+    say ("nobody stands by any more");
 }
 
 /* It finds no word to go. */
@@ -349,17 +352,19 @@ note_standby (void)
     replace_server ();
 }
 
+/* One that was told while it got ready may have said both. */
 static void
 note_words (void)
 {
   char words[64];
   ssize_t r;
 
-  while ((r = read (keeper.pipe[0], words, sizeof words)) > 0)
+  while ((r = read (keeper.pipe[0], words, sizeof words)) > 0) {
     if (memchr (words, STANDBY_IS_READY, r))
       note_standby ();
-    else
+    if (memchr (words, '\n', r))
       note_serving ();
+  }
 }
 
 static void
@@ -470,6 +475,9 @@ begin (void)
     start_server ();
     return;
   }
+  /* That one may die before the next is ready. */
+  if (keeper.parts->launch.is_locked)
+    resident_keep_self (false);
   keeper.phase = PHASE_SUCCEEDING;
   launch_next ();
 }

@@ -165,7 +165,7 @@ mkdir -p "$build/logs" || exit 1
 step "install what is missing" sh "$top/contrib/install-deps.sh" tests
 step "autoreconf" prepare_source
 
-quick='--enable-gcc-warnings --disable-nbd-tests CFLAGS=-O0'
+quick='--enable-gcc-warnings --disable-nbd-tests CFLAGS=-O1'
 if step "build with warnings as errors" build_in "$build/plain"; then
     suite "plain" "$build/plain/tests" \
         make -C "$build/plain" -k -j"$jobs" check

@@ -56,7 +56,8 @@ END
 
 # The command has what both have to agree on, and no more.
 cd "$top_srcdir/server"
-shared='control/(conf|conf_dump|conf_server|file|protocol|units|unix_listener)'
+shared='control/(conf|conf_dump|conf_server|file|protocol|standby|units'
+shared="$shared|unix_listener)"
 forbid "server/ includes of plugin/ more than both have to agree on" <<END
 $(includes . | grep '/.*:".*/' |
     grep -Ev ':"\.\./plugin/('"$shared"'|store/report)\.h"$')

@@ -59,9 +59,12 @@ size_of () { stat -c %s "$1"; }
 
 # ---- servers ----
 
+# A process whose first thread has ended has its files as long as it has others.
 has_ended () {
-    ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" \
-        2>/dev/null
+    ! kill -0 "$1" 2>/dev/null || {
+        grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null &&
+            [ "$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 | wc -l)" -le 1 ]
+    }
 }
 
 # wait_until WHAT COMMAND…: WHAT is said if it does not come true.

@@ -4,7 +4,7 @@
 # with nbdzram, the other one with nbd-client.  While a program larger than its
 # memory runs on that, its network has no carrier for a while: nothing but time
 # is lost, and every page is as it was left.
-#   VM_CUT_SECONDS [20], VM_HOG_MIB [384]
+#   VM_CUT_SECONDS [20], VM_HOG_MIB [320]
 set -eu
 . "$top_srcdir/tests/vm/vm.sh"
 
@@ -66,7 +66,7 @@ cutter=$!
 
 vm_run <<END
 . /swap.sh
-hog_mib=${VM_HOG_MIB:-384}
+hog_mib=${VM_HOG_MIB:-320}
 echo 1 > /proc/sys/vm/overcommit_memory
 echo 5 > /proc/sys/vm/page-cluster
 nbdzram attach nbd://10.0.2.2:$port/lz4 /dev/nbd0 --swap
