@@ -23,24 +23,19 @@
 #include <config.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "backing.h"
 #include "check.h"
 #include "device.h"
 #include "fuzz.h"
 #include "live.h"
-#include "pages.h"
 #include "recount.h"
+#include "storefile.h"
 #include "super.h"
 
 #define NR_BLOCKS 600u          /* two pages of slots */
 #define BLOCK_BYTES 4096u
 #define NR_KINDS 6u
-#define PAGES_MAX 512u
 #define OPS_MAX 64u
 
 /* A recount looks at all blocks that a disk could have. */
@@ -48,14 +43,7 @@
 
 enum op { OP_BYTES, OP_WORD, OP_COPY, OP_LOSE, OP_CUT, NR_OPS };
 
-struct page {
-  uint64_t offset;
-  uint8_t data[PAGE_BYTES];
-};
-
-static struct page pages[PAGES_MAX];    /* of the sound file */
-static size_t nr_pages;
-static uint64_t file_bytes;
+static struct storefile sound;
 
 /* A superblock that was changed may name any file. */
 struct backing *__wrap_backing_open (const struct backing_params *params);
@@ -112,25 +100,6 @@ open_device (int fd)
 }
 
 static void
-take_pages (int fd)
-{
-  struct stat st;
-  off_t at = 0, end;
-
-  check (fstat (fd, &st) == 0);
-  file_bytes = st.st_size;
-  while ((at = lseek (fd, at, SEEK_DATA)) != -1) {
-    end = lseek (fd, at, SEEK_HOLE);
-    for (; at < end; at += PAGE_BYTES) {
-      check (nr_pages < PAGES_MAX);
-      pages[nr_pages].offset = at;
-      check (pread (fd, pages[nr_pages++].data, PAGE_BYTES, at) ==
-             (ssize_t) PAGE_BYTES);
-    }
-  }
-}
-
-static void
 make_file (void)
 {
   const int fd = memfd_create ("sound", MFD_CLOEXEC);
@@ -145,34 +114,22 @@ make_file (void)
     write_block (device, block);
   }
   device_destroy (device);
-  take_pages (fd);
+  storefile_take (&sound, fd);
   close (fd);
-}
-
-static int
-copy_file (void)
-{
-  const int fd = memfd_create ("copy", MFD_CLOEXEC);
-
-  check (fd != -1 && ftruncate (fd, file_bytes) == 0);
-  for (size_t i = 0; i < nr_pages; i++)
-    check (pwrite (fd, pages[i].data, PAGE_BYTES, pages[i].offset) ==
-           (ssize_t) PAGE_BYTES);
-  return fd;
 }
 
 /* Damage. */
 
-static const struct page *
+static const struct storefile_page *
 take_page (struct input *input)
 {
-  return &pages[input_u8 (input) % nr_pages];
+  return &sound.pages[input_u8 (input) % sound.nr_pages];
 }
 
 static uint64_t
 take_place (struct input *input)
 {
-  const struct page *page = take_page (input);
+  const struct storefile_page *page = take_page (input);
 
   return page->offset + input_u16 (input) * 4u % PAGE_BYTES;
 }
@@ -191,17 +148,9 @@ put_bytes (struct input *input, int fd, uint64_t place, size_t bytes)
 static void
 copy_page (struct input *input, int fd)
 {
-  const struct page *from = take_page (input), *to = take_page (input);
+  const struct storefile_page *from = take_page (input);
 
-  check (pwrite (fd, from->data, PAGE_BYTES, to->offset) ==
-         (ssize_t) PAGE_BYTES);
-}
-
-static void
-lose_page (struct input *input, int fd)
-{
-  check (fallocate (fd, FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE,
-                    take_page (input)->offset, PAGE_BYTES) == 0);
+  storefile_put_page (fd, from, take_page (input));
 }
 
 static void
@@ -220,7 +169,7 @@ damage (struct input *input, int fd)
     put_bytes (input, fd, place, 8);
     break;
   case OP_COPY: copy_page (input, fd); break;
-  case OP_LOSE: lose_page (input, fd); break;
+  case OP_LOSE: storefile_lose_page (fd, take_page (input)); break;
   case OP_CUT: check (ftruncate (fd, take_place (input) + 1) == 0); break;
   case NR_OPS: break;
   }
@@ -317,9 +266,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t bytes)
   bool may_differ;
   int fd;
 
-  if (nr_pages == 0)
+  if (sound.nr_pages == 0)
     return 0;
-  fd = copy_file ();
+  fd = storefile_copy (&sound);
   for (unsigned i = 0; i < OPS_MAX && input.bytes > 0; i++)
     damage (&input, fd);
   if (is_sealed)

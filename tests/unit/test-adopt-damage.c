@@ -6,13 +6,9 @@
  */
 #include <config.h>
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-
 #include "blocks.h"
 #include "compact.h"
-#include "pages.h"
+#include "storefile.h"
 #include "super.h"
 
 #define NR_BLOCKS 1300u         /* three pages of slots */
@@ -69,41 +65,7 @@ open_device (int fd)
   return device_create (&params);
 }
 
-/* The undamaged file: its pages that hold something. */
-
-struct page {
-  uint64_t offset;
-  uint8_t data[PAGE_BYTES];
-};
-
-static struct page *pages;
-static size_t nr_pages;
-static uint64_t file_bytes;
-
-static void
-take_page (int fd, uint64_t offset)
-{
-  pages = reallocarray (pages, nr_pages + 1, sizeof *pages);
-  check (pages);
-  pages[nr_pages].offset = offset;
-  check (pread (fd, pages[nr_pages++].data, PAGE_BYTES, offset) ==
-         (ssize_t) PAGE_BYTES);
-}
-
-static void
-take_pages (int fd)
-{
-  struct stat st;
-  off_t at = 0, end;
-
-  check (fstat (fd, &st) == 0);
-  file_bytes = st.st_size;
-  while ((at = lseek (fd, at, SEEK_DATA)) != -1) {
-    end = lseek (fd, at, SEEK_HOLE);
-    for (; at < end; at += PAGE_BYTES)
-      take_page (fd, at);
-  }
-}
+static struct storefile sound;
 
 static void
 make_file (void)
@@ -127,34 +89,22 @@ make_file (void)
   check (device_stat (device, STAT_SHARED_BLOCKS) > 0);
   check (recount_device (device));
   device_destroy (device);
-  take_pages (fd);
+  storefile_take (&sound, fd);
   close (fd);
-}
-
-static int
-copy_file (void)
-{
-  const int fd = memfd_create ("store", 0);
-
-  check (fd != -1 && ftruncate (fd, file_bytes) == 0);
-  for (size_t i = 0; i < nr_pages; i++)
-    check (pwrite (fd, pages[i].data, PAGE_BYTES, pages[i].offset) ==
-           (ssize_t) PAGE_BYTES);
-  return fd;
 }
 
 /* Damage. */
 
 /* Objects take most pages, so the others get a better chance. */
-static const struct page *
+static const struct storefile_page *
 some_page (struct random *random)
 {
-  size_t i = random_below (random, nr_pages);
+  size_t i = random_below (random, sound.nr_pages);
 
-  for (unsigned tries = 0; tries < 3 && pages[i].offset >= SUPER_AT_ARENA;
+  for (unsigned tries = 0; tries < 3 && sound.pages[i].offset >= SUPER_AT_ARENA;
        tries++)
-    i = random_below (random, nr_pages);
-  return &pages[i];
+    i = random_below (random, sound.nr_pages);
+  return &sound.pages[i];
 }
 
 static void
@@ -171,7 +121,7 @@ flip (struct random *random, int fd)
 
 /* A number such as a field could have. */
 static uint64_t
-some_number (struct random *random, const struct page *page)
+some_number (struct random *random, const struct storefile_page *page)
 {
   const uint64_t any = random_next (random);
   uint64_t other;
@@ -194,7 +144,7 @@ some_number (struct random *random, const struct page *page)
 static void
 overwrite_field (struct random *random, int fd)
 {
-  const struct page *page = some_page (random);
+  const struct storefile_page *page = some_page (random);
   const uint64_t number = some_number (random, page);
   const size_t bytes = random_below (random, 2) ? 8 : 4;
 
@@ -204,26 +154,18 @@ overwrite_field (struct random *random, int fd)
 }
 
 static void
-lose_page (struct random *random, int fd)
-{
-  check (fallocate (fd, FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE,
-                    some_page (random)->offset, PAGE_BYTES) == 0);
-}
-
-static void
 copy_page (struct random *random, int fd)
 {
-  const struct page *from = some_page (random), *to = some_page (random);
+  const struct storefile_page *from = some_page (random);
 
-  check (pwrite (fd, from->data, PAGE_BYTES, to->offset) ==
-         (ssize_t) PAGE_BYTES);
+  storefile_put_page (fd, from, some_page (random));
 }
 
 /* Cut to nothing it would be a new one. */
 static void
 cut (struct random *random, int fd)
 {
-  const struct page *page = some_page (random);
+  const struct storefile_page *page = some_page (random);
 
   check (ftruncate (fd, page->offset + 1 +
                     random_below (random, PAGE_BYTES)) == 0);
@@ -237,7 +179,7 @@ do_damage (struct random *random, int fd)
   for (unsigned i = 0; i < nr; i++)
     switch (random_below (random, 16)) {
     case 0:
-      lose_page (random, fd);
+      storefile_lose_page (fd, some_page (random));
       break;
     case 1:
       copy_page (random, fd);
@@ -326,7 +268,7 @@ static void
 one_round (uint64_t seed)
 {
   struct random random = random_seeded (seed);
-  const int fd = copy_file ();
+  const int fd = storefile_copy (&sound);
   uint64_t sum;
 
   do_damage (&random, fd);
