@@ -170,12 +170,19 @@ launch (void)
   return 0;
 }
 
+/* And is to stay so. */
+static bool
+is_without_server (void)
+{
+  return keeper.goal == GOAL_STOP || keeper.phase == PHASE_HOLDING;
+}
+
 /* The one that serves goes on, and another one may stand by later. */
 static void
 do_without_next (void)
 {
   keeper.next = 0;
-  if (keeper.goal == GOAL_STOP)
+  if (is_without_server ())
     return;
   if (keeper.phase == PHASE_SUCCEEDING) {
     keeper.phase = PHASE_SERVING;
@@ -217,6 +224,14 @@ take_next (void)
   return next;
 }
 
+static void
+end_next (void)
+{
+  keeper.next_due_ms = 0;
+  if (keeper.next != 0)
+    kill (keeper.next, SIGKILL);
+}
+
 static void start_again (void);
 
 static void
@@ -242,6 +257,7 @@ give_up (void)
 {
   keeper.phase = PHASE_HOLDING;
   keeper.due_ms = 0;
+  end_next ();
   listeners_close (&keeper.parts->listeners);
   say ("gave up: %u servers died in a row; clients are refused, the memory is "
        "held until nbdzram restart or stop", keeper.nr_failures);
@@ -316,9 +332,7 @@ static void
 end_server (void)
 {
   keeper.goal = GOAL_STOP;
-  keeper.next_due_ms = 0;
-  if (keeper.next != 0)
-    kill (keeper.next, SIGKILL);
+  end_next ();
   if (keeper.server == 0) {
     keeper.phase = PHASE_HOLDING;
     return;
@@ -381,7 +395,7 @@ say_how (const char *which, pid_t pid, int status)
 static void
 note_next_death (int status)
 {
-  if (keeper.goal == GOAL_SERVE)
+  if (!is_without_server ())
     say_how ("next ", keeper.next, status);
   do_without_next ();
 }

@@ -111,6 +111,20 @@ stop_keeper
 has_ended "$last" || fail "the one that served goes on"
 has_ended "$next" || fail "the one that stood by goes on"
 
+check "what keeps dying is given up, and then nobody stands by"
+start_keeper
+kill_until_given_up () {
+    in_state holding && return
+    kill -9 "$(serving)" 2>/dev/null || :
+    return 1
+}
+nobody_stands_by () { ! is_standing_by; }
+wait_until "it is given up" kill_until_given_up
+wait_until "nobody stands by" nobody_stands_by
+quietly "$NBDZRAM" restart -c "$conf"
+quietly nbdinfo --size "$disk"
+stop_keeper
+
 check "without its keeper only the one that serves goes on"
 start_keeper
 await_standby
