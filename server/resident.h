@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Each as far as it can be had: what cannot is said, a line for each.  Both
+/* Each as far as it can be had: what cannot is said, a line for each.  They
  * allocate nothing. */
 
 /* Before the first server, which inherits it. */

@@ -18,7 +18,7 @@
  *   OP_LOSE    page: a hole
  *   OP_CUT     page, at: the file ends a byte behind it
  *
- * Afterwards what was not damaged is written again, and all must be well.
+ * Afterwards what is damaged is written again, and all must be well.
  */
 #include <config.h>
 

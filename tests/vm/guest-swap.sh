@@ -56,13 +56,14 @@ wait_for () {
 # Only what the shell has built in: nothing may have to be loaded when there is
 # no memory and no server.
 
-server_pid () {
-    for server_stat in /proc/[0-9]*/stat; do
-        read -r server_pid server_name _ 2>/dev/null < "$server_stat" ||
+# find_process NAME: sets $process_pid.
+find_process () {
+    for process_stat in /proc/[0-9]*/stat; do
+        read -r process_pid process_name _ 2>/dev/null < "$process_stat" ||
             continue
-        [ "$server_name" != '(nbdkit)' ] || return 0
+        [ "$process_name" != "($1)" ] || return 0
     done
-    server_pid=
+    process_pid=
     return 1
 }
 
@@ -90,16 +91,8 @@ await_moment () {       # PAGES
 }
 
 # The next server stands by.
-next_is_provided () {
-    for next_stat in /proc/[0-9]*/stat; do
-        read -r _ next_name _ 2>/dev/null < "$next_stat" || continue
-        [ "$next_name" != '(nbdkit-standby)' ] || return 0
-    done
-    return 1
-}
-
 await_next () {
-    until next_is_provided; do
+    until find_process nbdkit-standby; do
         pause
     done
 }
@@ -112,12 +105,12 @@ kill_often () {
     while [ "$killed" -lt "$1" ]; do
         await_moment "$2"
         await_next
-        if server_pid && [ "$server_pid" != "$last" ] &&
-           kill -9 "$server_pid"; then
+        if find_process nbdkit && [ "$process_pid" != "$last" ] &&
+           kill -9 "$process_pid"; then
             killed=$((killed + 1))
-            last=$server_pid
+            last=$process_pid
             echo "$killed" > /run/killed
-            say_builtin "killed server $server_pid, number $killed"
+            say_builtin "killed server $last, number $killed"
             [ "$killed" -ne 5 ] || replace_server
         fi
     done
