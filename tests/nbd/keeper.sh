@@ -37,6 +37,15 @@ END
 chmod +x "$NBDZRAM_NBDKIT"
 : > "$servers"
 
+# The one that waits goes on.  The pipe goes first, since the next one may be
+# there before a command ends.
+open_gate () {
+    exec 9> "$gate"
+    rm "$gate"
+    echo go >&9
+    exec 9>&-
+}
+
 served_by () { tail -n 1 "$servers"; }
 
 # With lock_memory=on that one may stand by, or be about to: then these know.

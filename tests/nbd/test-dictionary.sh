@@ -21,7 +21,9 @@ for algorithm in zstd lz4; do
     check "$algorithm has no room for them without a dictionary"
     # shellcheck disable=SC2086 # two words
     start_server $disk comp_algorithm=$algorithm
-    if nbdcopy "$dir/data" "$uri" > "$dir/said" 2>&1; then
+    # One request at a time: a client that gives up with more of them under way
+    # can end nbdkit 1.32 ("sock >= 0").
+    if nbdcopy --synchronous "$dir/data" "$uri" > "$dir/said" 2>&1; then
         fail "$algorithm makes noise smaller"
     fi
     grep -q 'No space left on device' "$dir/said" ||

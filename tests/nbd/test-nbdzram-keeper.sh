@@ -80,8 +80,7 @@ wait_until "another one starts" in_state starting
 start_client
 wait_until "the client is in the queue" is_connected
 in_state starting || fail "it serves before its time"
-echo go > "$gate"
-rm "$gate"
+open_gate
 client_is_served
 stop_keeper
 
@@ -143,8 +142,7 @@ start_client
 client_is_served 33554432
 in_state starting || fail "it was replaced before its time"
 has_ended "$last" && fail "it ended before its time"
-echo go > "$gate"
-rm "$gate"
+open_gate
 wait "$restart" || fail "$(cat "$dir/said")"
 has_ended "$last" || fail "the old one is there"
 start_client

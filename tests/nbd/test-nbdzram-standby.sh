@@ -82,8 +82,7 @@ next=$(served_by)
 [ "$(serving)" != "$next" ] || fail "nobody is at the gate"
 kill -9 "$(serving)"
 wait_until "it is told" in_state starting
-echo go > "$gate"
-rm "$gate"
+open_gate
 require_content
 same "who serves" "$(serving)" "$next"
 await_standby
