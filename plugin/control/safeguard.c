@@ -22,6 +22,7 @@
 #include "../store/report.h"
 #include "presence.h"
 #include "safeguard.h"
+#include "standby.h"
 
 /* Linux 5.6 */
 #ifndef PR_SET_IO_FLUSHER
@@ -177,21 +178,48 @@ take_small_stacks (enum safeguard_id id)
     explain (id, "%s", strerror (errnum));
 }
 
+/* The keeper's matter: it comes and goes. */
+static void
+look_for_next_server (struct safeguard *safeguard)
+{
+  bool is_ready;
+  pid_t pid;
+
+  if (!standby_is_expected ()) {
+    strcpy (safeguard->why, "nbdzram serve did not start this server");
+    return;
+  }
+  pid = standby_find (&is_ready);
+  safeguard->state = pid > 0 ? SAFEGUARD_YES : SAFEGUARD_NO;
+  if (pid > 0)
+    snprintf (safeguard->why, sizeof safeguard->why, "process %d%s", (int) pid,
+              is_ready ? "" : ", which is not ready yet");
+  else
+    snprintf (safeguard->why, sizeof safeguard->why, "nobody stands by%s%s",
+              pid == -1 ? " as far as one can see: " : "",
+              pid == -1 ? strerror (errno) : "");
+}
+
+/* Of those without functions each export has its own. */
 static const struct {
   const char *name;
-  void (*take) (enum safeguard_id id);  /* NULL: each export's own */
+  void (*take) (enum safeguard_id id);
   bool (*holds) (void);
+  void (*look) (struct safeguard *safeguard);   /* in place of holds */
 } guards[NR_SAFEGUARDS] = {
   [SAFEGUARD_LOCKED_MEMORY] = {
-    "locked_memory", take_locked_memory, pages_are_locked },
-  [SAFEGUARD_RESERVE] = { "reserve", NULL, NULL },
-  [SAFEGUARD_STORE_LOCKED] = { "store_locked", NULL, NULL },
-  [SAFEGUARD_IO_FLUSHER] = { "io_flusher", take_io_flusher, is_io_flusher },
-  [SAFEGUARD_REALTIME] = { "realtime", take_realtime, is_realtime },
+    "locked_memory", take_locked_memory, pages_are_locked, NULL },
+  [SAFEGUARD_RESERVE] = { .name = "reserve" },
+  [SAFEGUARD_STORE_LOCKED] = { .name = "store_locked" },
+  [SAFEGUARD_IO_FLUSHER] = {
+    "io_flusher", take_io_flusher, is_io_flusher, NULL },
+  [SAFEGUARD_REALTIME] = { "realtime", take_realtime, is_realtime, NULL },
   [SAFEGUARD_OOM_SCORE_ADJ] = {
-    "oom_score_adj", take_oom_score_adj, has_oom_score_adj },
+    "oom_score_adj", take_oom_score_adj, has_oom_score_adj, NULL },
   [SAFEGUARD_SMALL_STACKS] = {
-    "small_stacks", take_small_stacks, has_small_stacks },
+    "small_stacks", take_small_stacks, has_small_stacks, NULL },
+  [SAFEGUARD_NEXT_SERVER] = {
+    .name = "next_server", .look = look_for_next_server },
 };
 
 const char *
@@ -255,6 +283,8 @@ look (enum safeguard_id id, struct safeguard *safeguard)
   *safeguard = (struct safeguard) { .state = SAFEGUARD_OFF };
   if (!process.wanted)
     strcpy (safeguard->why, "lock_memory is off");
+  else if (guards[id].look)
+    guards[id].look (safeguard);
   else if (guards[id].holds ())
     safeguard->state = SAFEGUARD_YES;
   else {

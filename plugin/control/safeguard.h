@@ -14,6 +14,8 @@
  *   realtime        and may come from the kernel's own reserve (SCHED_FIFO)
  *   oom_score_adj   the server is not what is killed to make room
  *   small_stacks    so that all of them can be in memory
+ *   next_server     another one stands by (standby.h), so that a death takes no
+ *                   memory that would have to be made free
  * The second and third are each export's own, the others the process's.
  *
  * One that cannot be had is a message, never a failed start: swap may still
@@ -40,6 +42,7 @@ enum safeguard_id {
   SAFEGUARD_REALTIME,
   SAFEGUARD_OOM_SCORE_ADJ,
   SAFEGUARD_SMALL_STACKS,
+  SAFEGUARD_NEXT_SERVER,
   NR_SAFEGUARDS
 };
 

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -19,6 +20,11 @@
 #define SPARE_BYTES ((size_t) 4 << 20)
 
 #define NAME_CHARS 16           /* the kernel's TASK_COMM_LEN */
+
+/* What all servers' names begin with. */
+#define SERVER_NAME "nbdkit"
+
+#define PATH_CHARS 64
 
 struct ends {
   int ready;                    /* to the keeper */
@@ -89,6 +95,56 @@ standby_begin (void)
 
   if (find_ends (&ends) && !is_told (&ends, 0))
     background_begin ();
+}
+
+bool
+standby_is_expected (void)
+{
+  struct ends ends;
+
+  return find_ends (&ends);
+}
+
+/* name is "" if the process is gone. */
+static void
+read_name (pid_t pid, char name[NAME_CHARS])
+{
+  char path[PATH_CHARS];
+  FILE *file;
+
+  snprintf (path, sizeof path, "/proc/%d/comm", (int) pid);
+  file = fopen (path, "re");
+  if (!file || !fgets (name, NAME_CHARS, file))
+    name[0] = '\0';
+  if (file)
+    fclose (file);
+  name[strcspn (name, "\n")] = '\0';
+}
+
+/* The keeper's other children are no servers. */
+pid_t
+standby_find (bool *is_ready)
+{
+  char path[PATH_CHARS], name[NAME_CHARS];
+  pid_t found = 0;
+  FILE *children;
+  int pid;
+
+  *is_ready = false;
+  snprintf (path, sizeof path, "/proc/%d/task/%d/children", (int) getppid (),
+            (int) getppid ());
+  children = fopen (path, "re");
+  if (!children)
+    return -1;
+  while (!*is_ready && fscanf (children, "%d", &pid) == 1) {
+    read_name (pid, name);
+    if (pid == getpid () || strncmp (name, SERVER_NAME, strlen (SERVER_NAME)))
+      continue;
+    found = pid;
+    *is_ready = strcmp (name, STANDBY_NAME) == 0;
+  }
+  fclose (children);
+  return found;
 }
 
 int

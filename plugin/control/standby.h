@@ -13,6 +13,7 @@
 #define ZRAM_STANDBY_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* What the keeper sets, as in 7:8: the descriptor that the server writes
  * STANDBY_IS_READY to, and one from which it reads a byte, its word to go. */
@@ -24,6 +25,13 @@
 
 /* When the process has just begun: what it does as a standby is not urgent. */
 void standby_begin (void);
+
+/* Did a keeper start this one, which lets another one stand by? */
+bool standby_is_expected (void);
+
+/* Who stands by for this one.  0: nobody; -1: errno says why that cannot be
+ * told.  Not is_ready: it has been started, but does not wait yet. */
+pid_t standby_find (bool *is_ready);
 
 /* Before the devices are made.  0: serve now; -1: never, the keeper is gone.
  * is_locked: what it has is locked into memory while it waits. */

@@ -105,7 +105,7 @@ nobody_who_did_not_ask_has_any (void)
 {
   static const char *const names[] = {
     "locked_memory", "reserve", "store_locked", "io_flusher", "realtime",
-    "oom_score_adj", "small_stacks",
+    "oom_score_adj", "small_stacks", "next_server",
   };
 
   CHECK ("lock_memory=off");
@@ -180,6 +180,7 @@ the_attribute_says_what_the_kernel_says (void)
   require (holds ("locked_memory") ==
            (tasks_status (server->pid, "VmLck") > 0));
   require (holds ("small_stacks"));
+  require (strcmp (state_of ("next_server"), "off") == 0);
   stop_server ();
 }
 

@@ -23,6 +23,12 @@ memory_of () {
 # has_mapped PROCESS: a disk's memory.
 has_mapped () { grep -q '/SYSV\|memfd:' "/proc/$1/maps"; }
 
+# tells TEXT: of the next server, whoever serves.
+tells () {
+    "$NBDZRAM" --control="$control" show disk safeguards > "$dir/lines" &&
+        grep -qx "next_server $1" "$dir/lines"
+}
+
 write_conf
 sed -i 's/^\[disk\]/&\nlock_memory = on/' "$conf"
 start_keeper
@@ -34,6 +40,7 @@ serving=$(serving) next=$(standing_by)
 same "the starts" "$(nr_starts)" 2
 has_mapped "$serving" || fail "the one that serves has no disk"
 ! has_mapped "$next" || fail "the one that stands by has a disk"
+tells "yes process $next" || fail "it is not told of: $(cat "$dir/lines")"
 if [ "$(id -u)" = 0 ] && ! has_sanitizer; then
     locked=$(memory_of "$next" RssAnon)
     echo "  in memory: $locked KiB"
@@ -70,7 +77,10 @@ await_standby
 same "the starts" "$(nr_starts)" $((starts + 2))
 
 check "and in a while another one stands by"
+touch "$broken"
 kill -9 "$(standing_by)"
+wait_until "it is told that nobody does" tells "no nobody stands by"
+rm "$broken"
 await_standby
 
 check "one that is told before it stands by goes on all the same"
@@ -80,6 +90,8 @@ kill -9 "$last"
 require_content
 next=$(served_by)
 [ "$(serving)" != "$next" ] || fail "nobody is at the gate"
+tells "yes process $next, which is not ready yet" ||
+    fail "it is not told of: $(cat "$dir/lines")"
 kill -9 "$(serving)"
 wait_until "it is told" in_state starting
 open_gate
