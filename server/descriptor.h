@@ -17,4 +17,14 @@ descriptor_move_up (int fd, int first_fd)
   return moved;
 }
 
+/* What is in a pipe that does not block is forgotten. */
+static inline void
+descriptor_drain (int fd)
+{
+  char text[64];
+
+  while (read (fd, text, sizeof text) > 0)
+    ;
+}
+
 #endif

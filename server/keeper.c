@@ -7,9 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -24,6 +22,8 @@
 #include "descriptor.h"
 #include "keeper.h"
 #include "logger.h"
+#include "next.h"
+#include "notice.h"
 #include "notify.h"
 #include "resident.h"
 #include "successor.h"
@@ -35,9 +35,6 @@
  * pause, the others with ones that double. */
 #define FAILURES_MAX 5
 #define PAUSE_MS 50
-
-/* One that stands by and dies is not missed yet. */
-#define NEXT_PAUSE_MS 5000
 
 /* What it may take to answer the requests under way.  nbdkit also waits for
  * clients that ask nothing, and a disk that is attached has some; but a kill
@@ -65,23 +62,19 @@ static struct {
   enum goal goal;
   enum phase phase;
   pid_t server;                 /* 0: none */
-  pid_t next;                   /* the one that stands by; 0: none */
+  struct next next;             /* the one that stands by */
   pid_t checker;                /* 0: none */
   bool may_forget;              /* what a restart has no export for */
   int signal_fd;
   int pipe[2];                  /* servers say that they are ready */
-  int go[2];                    /* and are told that they are needed */
-  int *fds;                     /* the server's, in their order */
   bool has_served;
   bool is_kept;                 /* what a start takes is held in memory */
   bool has_failed;              /* the first one did not start */
   bool was_forced;              /* the last one had to be killed */
   unsigned nr_failures;         /* in a row */
-  unsigned nr_next_failures;    /* of those that stood by; in a row */
   unsigned nr_deaths;
   int64_t ready_ms;             /* when it began to serve */
   int64_t due_ms;               /* 0: never */
-  int64_t next_due_ms;          /* when another one is to stand by; 0: never */
   int64_t watchdog_ms;          /* the next one; 0: never */
 } keeper;
 
@@ -90,26 +83,6 @@ keeper_first_fd (const struct keeper_parts *parts)
 {
   return launch_first_free_fd (&parts->launch) + SPARE_FDS +
     parts->memory.nr_all - parts->memory.nr;
-}
-
-/* Words. */
-
-#define LINE_CHARS 512
-
-/* One line in one piece, and no buffer of stdio. */
-__attribute__ ((format (printf, 1, 2))) static void
-say (const char *fmt, ...)
-{
-  char text[LINE_CHARS] = "nbdzram: ";
-  size_t chars = strlen (text);
-  va_list ap;
-
-  va_start (ap, fmt);
-  vsnprintf (text + chars, sizeof text - chars - 1, fmt, ap);
-  va_end (ap);
-  chars = strlen (text);
-  text[chars++] = '\n';
-  (void) !write (STDERR_FILENO, text, chars);
 }
 
 static void
@@ -130,7 +103,7 @@ earlier (int64_t a, int64_t b)
 static int
 timeout_ms (void)
 {
-  const int64_t due = earlier (keeper.next_due_ms,
+  const int64_t due = earlier (keeper.next.due_ms,
                                earlier (keeper.due_ms, keeper.watchdog_ms));
   const int64_t left = due - clock_now_ms ();
 
@@ -150,26 +123,6 @@ feed_watchdog (void)
 
 /* Starts. */
 
-static void
-drain (int fd)
-{
-  char text[64];
-
-  while (read (fd, text, sizeof text) > 0)
-    ;
-}
-
-static pid_t
-launch (void)
-{
-  const pid_t pid = launch_start (&keeper.parts->launch, keeper.fds);
-
-  if (pid != -1)
-    return pid;
-  say ("no process for a server: %s", strerrordesc_np (errno));
-  return 0;
-}
-
 /* And is to stay so. */
 static bool
 is_without_server (void)
@@ -181,55 +134,22 @@ is_without_server (void)
 static void
 do_without_next (void)
 {
-  keeper.next = 0;
+  keeper.next.pid = 0;
   if (is_without_server ())
     return;
   if (keeper.phase == PHASE_SUCCEEDING) {
     keeper.phase = PHASE_SERVING;
     set_state (KEEPER_REFUSED);
   }
-  if (!keeper.parts->launch.is_locked)
-    return;
-  if (++keeper.nr_next_failures < FAILURES_MAX)
-    keeper.next_due_ms = clock_now_ms () + NEXT_PAUSE_MS;
-  else
-    say ("nobody stands by any more");
-}
-
-/* It finds no word to go. */
-static void
-launch_next (void)
-{
-  keeper.next_due_ms = 0;
-  drain (keeper.go[0]);
-  keeper.next = launch ();
-  if (keeper.next == 0)
-    do_without_next ();
-}
-
-/* Is there one, at whatever it may be, it is told; a new one finds the word
- * there. */
-static pid_t
-take_next (void)
-{
-  const pid_t next = keeper.next;
-
-  keeper.next = 0;
-  keeper.next_due_ms = 0;
-  (void) !write (keeper.go[1], "", 1);
-  if (next == 0)
-    return launch ();
   if (keeper.parts->launch.is_locked)
-    resident_hurry (next);
-  return next;
+    next_postpone (&keeper.next);
 }
 
 static void
-end_next (void)
+start_next (void)
 {
-  keeper.next_due_ms = 0;
-  if (keeper.next != 0)
-    kill (keeper.next, SIGKILL);
+  if (!next_start (&keeper.next))
+    do_without_next ();
 }
 
 static void start_again (void);
@@ -240,13 +160,13 @@ start_server (void)
   const struct keeper_parts *parts = keeper.parts;
 
   if (parts->warning)
-    say ("warning: %s: everybody who reaches this machine may read and write "
-         "the disks", parts->warning);
-  drain (keeper.pipe[0]);
+    notice ("warning: %s: everybody who reaches this machine may read and "
+            "write the disks", parts->warning);
+  descriptor_drain (keeper.pipe[0]);
   keeper.phase = PHASE_STARTING;
   keeper.due_ms = 0;
   set_state (KEEPER_STARTING);
-  keeper.server = take_next ();
+  keeper.server = next_take (&keeper.next);
   if (keeper.server == 0)
     start_again ();
 }
@@ -257,10 +177,10 @@ give_up (void)
 {
   keeper.phase = PHASE_HOLDING;
   keeper.due_ms = 0;
-  end_next ();
+  next_end (&keeper.next);
   listeners_close (&keeper.parts->listeners);
-  say ("gave up: %u servers died in a row; clients are refused, the memory is "
-       "held until nbdzram restart or stop", keeper.nr_failures);
+  notice ("gave up: %u servers died in a row; clients are refused, the memory "
+          "is held until nbdzram restart or stop", keeper.nr_failures);
   notify ("STATUS=gave up after %u servers that died in a row; the memory is "
           "held\n", keeper.nr_failures);
   set_state (KEEPER_HOLDING);
@@ -320,9 +240,9 @@ note_serving (void)
           (int) keeper.server, keeper.parts->launch.nr_stores,
           keeper.nr_deaths);
   tell_who_waits ();
-  keeper.nr_next_failures = 0;
+  keeper.next.nr_failures = 0;
   if (keeper.parts->launch.is_locked)
-    launch_next ();
+    start_next ();
 }
 
 /* Ends. */
@@ -332,7 +252,7 @@ static void
 end_server (void)
 {
   keeper.goal = GOAL_STOP;
-  end_next ();
+  next_end (&keeper.next);
   if (keeper.server == 0) {
     keeper.phase = PHASE_HOLDING;
     return;
@@ -358,10 +278,10 @@ replace_server (void)
 static void
 note_standby (void)
 {
-  if (keeper.next == 0)
+  if (keeper.next.pid == 0)
     return;
-  keep (keeper.next);
-  keeper.nr_next_failures = 0;
+  keep (keeper.next.pid);
+  keeper.next.nr_failures = 0;
   if (keeper.phase == PHASE_SUCCEEDING)
     replace_server ();
 }
@@ -385,18 +305,18 @@ static void
 say_how (const char *which, pid_t pid, int status)
 {
   if (WIFSIGNALED (status))
-    say ("the %sserver, process %d, was killed by signal %d (%s)", which,
-         (int) pid, WTERMSIG (status), sigabbrev_np (WTERMSIG (status)));
+    notice ("the %sserver, process %d, was killed by signal %d (%s)", which,
+            (int) pid, WTERMSIG (status), sigabbrev_np (WTERMSIG (status)));
   else
-    say ("the %sserver, process %d, ended with status %d", which, (int) pid,
-         WEXITSTATUS (status));
+    notice ("the %sserver, process %d, ended with status %d", which, (int) pid,
+            WEXITSTATUS (status));
 }
 
 static void
 note_next_death (int status)
 {
   if (!is_without_server ())
-    say_how ("next ", keeper.next, status);
+    say_how ("next ", keeper.next.pid, status);
   do_without_next ();
 }
 
@@ -461,8 +381,8 @@ succeed (void)
     .may_forget = keeper.may_forget, .server = keeper.server,
   });
   logger_step_in ();
-  say ("%s: cannot be executed: %s", keeper.parts->argv[0],
-       strerrordesc_np (errno));
+  notice ("%s: cannot be executed: %s", keeper.parts->argv[0],
+          strerrordesc_np (errno));
 }
 
 static void
@@ -475,7 +395,7 @@ note_check (int status)
   if (status == 0)
     succeed ();
   else
-    say ("no restart: the configuration was refused");
+    notice ("no restart: the configuration was refused");
   set_state (keeper.server ? KEEPER_REFUSED : KEEPER_HOLDING);
   notify ("READY=1\n");
 }
@@ -493,7 +413,7 @@ begin (void)
   if (keeper.parts->launch.is_locked)
     resident_keep_self (false);
   keeper.phase = PHASE_SUCCEEDING;
-  launch_next ();
+  start_next ();
 }
 
 /* Events. */
@@ -507,7 +427,7 @@ reap (void)
   while ((pid = waitpid (-1, &status, WNOHANG)) > 0)
     if (pid == keeper.server)
       note_death (status);
-    else if (pid == keeper.next)
+    else if (pid == keeper.next.pid)
       note_next_death (status);
     else if (pid == keeper.checker)
       note_check (status);
@@ -540,8 +460,8 @@ note_time (void)
 
   if (keeper.watchdog_ms && now >= keeper.watchdog_ms)
     feed_watchdog ();
-  if (keeper.next_due_ms && now >= keeper.next_due_ms)
-    launch_next ();
+  if (keeper.next.due_ms && now >= keeper.next.due_ms)
+    start_next ();
   if (!keeper.due_ms || now < keeper.due_ms)
     return;
   keeper.due_ms = 0;
@@ -607,18 +527,15 @@ make_pipes (void)
   const struct launch *launch = &keeper.parts->launch;
 
   if (pipe2 (keeper.pipe, O_CLOEXEC | O_NONBLOCK) == -1 ||
-      pipe2 (keeper.go, O_CLOEXEC | O_NONBLOCK) == -1)
+      next_open (&keeper.next, keeper_first_fd (keeper.parts)) == -1)
     return -1;
   if (launch->uid != 0 &&
       fchown (keeper.pipe[1], launch->uid, launch->gid) == -1)
     return -1;
   keeper.pipe[0] = move_up (keeper.pipe[0]);
   keeper.pipe[1] = move_up (keeper.pipe[1]);
-  keeper.go[0] = move_up (keeper.go[0]);
-  keeper.go[1] = move_up (keeper.go[1]);
   keeper.signal_fd = move_up (keeper.signal_fd);
-  return keeper.pipe[0] == -1 || keeper.pipe[1] == -1 ||
-    keeper.go[0] == -1 || keeper.go[1] == -1 ? -1 : 0;
+  return keeper.pipe[0] == -1 || keeper.pipe[1] == -1 ? -1 : 0;
 }
 
 static int
@@ -627,15 +544,16 @@ collect_fds (void)
   const struct keeper_parts *parts = keeper.parts;
   int *fd = calloc (parts->listeners.nr + parts->memory.nr + 2, sizeof *fd);
 
-  keeper.fds = fd;
   if (!fd)
     return -1;
+  keeper.next.launch = &parts->launch;
+  keeper.next.fds = fd;
   for (unsigned i = 0; i < parts->listeners.nr; i++)
     *fd++ = parts->listeners.fds[i];
   for (unsigned i = 0; i < parts->memory.nr; i++)
     *fd++ = parts->memory.stores[i].fd;
   *fd++ = keeper.pipe[1];
-  *fd = keeper.go[0];
+  *fd = keeper.next.go[0];
   return 0;
 }
 
@@ -656,7 +574,7 @@ stop (void)
   if (keeper.was_forced)
     unlink (keeper.parts->control);
   pidfile_remove (&keeper.parts->pidfile);
-  free (keeper.fds);
+  free (keeper.next.fds);
   logger_stop ();
   return keeper.has_failed ? STATUS_FAILED : STATUS_OK;
 }
@@ -678,7 +596,7 @@ keeper_run (struct keeper_parts *parts)
     resident_protect ();
   }
   begin ();
-  while (keeper.goal != GOAL_STOP || keeper.server != 0 || keeper.next != 0)
+  while (keeper.goal != GOAL_STOP || keeper.server != 0 || keeper.next.pid != 0)
     wait_for_events ();
   return stop ();
 }

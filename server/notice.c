@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What an agent has to say; see notice.h.
+/* What there is to say; see notice.h.
  *
  * A record of the kernel's log is one write, so a line is put together first,
  * in memory that is there already.
@@ -65,7 +65,7 @@ notice (const char *fmt, ...)
   va_end (ap);
   bytes = strlen (line);
   line[bytes++] = '\n';
-  if (out == -1 || !takes_a_line () || write (out, line, bytes) == -1)
-    errno = 0;                  /* nobody is left to tell */
+  if (out != -1 && takes_a_line ())
+    (void) !write (out, line, bytes);
   errno = errno_kept;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What an agent has to say, one line at a time, and never waiting for a reader:
- * who reads the log may be swapped out, onto the disk that the agent is to
- * bring back.
+/* What an agent or a keeper has to say, one line at a time, and never waiting
+ * for a reader: who reads the log may be swapped out, onto the disk that they
+ * are to bring back.
  */
 #ifndef NBDZRAM_NOTICE_H
 #define NBDZRAM_NOTICE_H
