@@ -7,6 +7,8 @@ set -u
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 build=${ZRAM_BUILD_DIR:-$top/_build}
 jobs=${JOBS:-2}
+# Tests with clients wait as long as they compute.
+waiting_jobs=$((2 * jobs))
 
 # The tarball test asks this checkout, not the copy that is built.
 ZRAM_CHECKOUT=$top
@@ -167,7 +169,7 @@ step "autoreconf" prepare_source
 
 if step "build with warnings as errors" build_in "$build/plain"; then
     suite "plain" "$build/plain/tests" \
-        make -C "$build/plain" -k -j"$jobs" check
+        make -C "$build/plain" -k -j"$waiting_jobs" check
     step "install and uninstall" check_install
     # One test at a time: each is a machine with two processors of its own.
     suite "virtual machine" "$build/plain/tests/vm" \
@@ -188,7 +190,7 @@ if step "build with address and undefined sanitizers" \
     suite "address sanitizer, unit" "$build/address/tests/unit" \
         make -C "$build/address/tests/unit" -k -j"$jobs" check
     suite "address sanitizer, NBD" "$build/address/tests/nbd" \
-        make -C "$build/address/tests/nbd" -k -j"$jobs" check
+        make -C "$build/address/tests/nbd" -k -j"$waiting_jobs" check
 fi
 
 # The second compiler comes with the fuzzers.
