@@ -17,6 +17,17 @@ descriptor_move_up (int fd, int first_fd)
   return moved;
 }
 
+/* A pipe whose ends are moved up.  flags: pipe2's.  -1: errno. */
+static inline int
+descriptor_pipe (int ends[2], int flags, int first_fd)
+{
+  if (pipe2 (ends, flags) == -1)
+    return -1;
+  ends[0] = descriptor_move_up (ends[0], first_fd);
+  ends[1] = descriptor_move_up (ends[1], first_fd);
+  return ends[0] == -1 || ends[1] == -1 ? -1 : 0;
+}
+
 /* What is in a pipe that does not block is forgotten. */
 static inline void
 descriptor_drain (int fd)

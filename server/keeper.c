@@ -514,28 +514,19 @@ watch_signals (void)
   keeper.signal_fd = signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int
-move_up (int fd)
-{
-  return descriptor_move_up (fd, keeper_first_fd (keeper.parts));
-}
-
 /* The server opens the first one anew, as the user that it runs as. */
 static int
 make_pipes (void)
 {
   const struct launch *launch = &keeper.parts->launch;
+  const int first_fd = keeper_first_fd (keeper.parts);
 
-  if (pipe2 (keeper.pipe, O_CLOEXEC | O_NONBLOCK) == -1 ||
-      next_open (&keeper.next, keeper_first_fd (keeper.parts)) == -1)
+  if (descriptor_pipe (keeper.pipe, O_CLOEXEC | O_NONBLOCK, first_fd) == -1 ||
+      next_open (&keeper.next, first_fd) == -1)
     return -1;
-  if (launch->uid != 0 &&
-      fchown (keeper.pipe[1], launch->uid, launch->gid) == -1)
-    return -1;
-  keeper.pipe[0] = move_up (keeper.pipe[0]);
-  keeper.pipe[1] = move_up (keeper.pipe[1]);
-  keeper.signal_fd = move_up (keeper.signal_fd);
-  return keeper.pipe[0] == -1 || keeper.pipe[1] == -1 ? -1 : 0;
+  keeper.signal_fd = descriptor_move_up (keeper.signal_fd, first_fd);
+  return launch->uid == 0 ? 0 :
+    fchown (keeper.pipe[1], launch->uid, launch->gid);
 }
 
 static int

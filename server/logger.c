@@ -77,11 +77,9 @@ int
 logger_start (int first_fd)
 {
   logger.target = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, first_fd);
-  if (logger.target == -1 || pipe2 (logger.pipe, O_CLOEXEC) == -1)
-    return -1;
-  logger.pipe[0] = descriptor_move_up (logger.pipe[0], first_fd);
-  logger.pipe[1] = descriptor_move_up (logger.pipe[1], first_fd);
-  if (fcntl (logger.pipe[1], F_SETFL, O_NONBLOCK) == -1 ||
+  if (logger.target == -1 ||
+      descriptor_pipe (logger.pipe, O_CLOEXEC, first_fd) == -1 ||
+      fcntl (logger.pipe[1], F_SETFL, O_NONBLOCK) == -1 ||
       start_thread () == -1)
     return -1;
   logger.runs = true;

@@ -23,11 +23,7 @@ int
 next_open (struct next *next, int first_fd)
 {
   *next = (struct next) { .pid = 0 };
-  if (pipe2 (next->go, O_CLOEXEC | O_NONBLOCK) == -1)
-    return -1;
-  for (unsigned i = 0; i < 2; i++)
-    next->go[i] = descriptor_move_up (next->go[i], first_fd);
-  return next->go[0] == -1 || next->go[1] == -1 ? -1 : 0;
+  return descriptor_pipe (next->go, O_CLOEXEC | O_NONBLOCK, first_fd);
 }
 
 static pid_t
@@ -53,7 +49,6 @@ next_start (struct next *next)
 void
 next_postpone (struct next *next)
 {
-  next->pid = 0;
   if (++next->nr_failures < FAILURES_MAX)
     next->due_ms = clock_now_ms () + PAUSE_MS;
   else

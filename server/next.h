@@ -31,8 +31,7 @@ int next_open (struct next *next, int first_fd);
 /* It will find no word to go.  False: a message was given, there is none. */
 bool next_start (struct next *next);
 
-/* It is gone, or was not started: another one later, or none any more, which is
- * said. */
+/* There is none: another one later, or none any more, which is said. */
 void next_postpone (struct next *next);
 
 /* The one that there is, at whatever it may be, or else a new one goes on to

@@ -191,13 +191,14 @@ look_for_next_server (struct safeguard *safeguard)
   }
   pid = standby_find (&is_ready);
   safeguard->state = pid > 0 ? SAFEGUARD_YES : SAFEGUARD_NO;
-  if (pid > 0)
+  if (pid == 0)
+    strcpy (safeguard->why, "nobody stands by");
+  else if (pid == -1)
+    snprintf (safeguard->why, sizeof safeguard->why,
+              "nobody stands by as far as one can see: %s", strerror (errno));
+  else
     snprintf (safeguard->why, sizeof safeguard->why, "process %d%s", (int) pid,
               is_ready ? "" : ", which is not ready yet");
-  else
-    snprintf (safeguard->why, sizeof safeguard->why, "nobody stands by%s%s",
-              pid == -1 ? " as far as one can see: " : "",
-              pid == -1 ? strerror (errno) : "");
 }
 
 /* Of those without functions each export has its own. */
